@@ -1,0 +1,1 @@
+"""The embedded trainer: complete without the terminal application, and free of it."""

@@ -1,0 +1,1 @@
+"""JSONL to checked documents, token cache, packed rows and batches. No torch."""

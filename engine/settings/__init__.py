@@ -1,0 +1,1 @@
+"""What a run is asked to be: typed settings, presets, validation, schedules. No torch."""

@@ -1,0 +1,1 @@
+"""The torch processes of a run: training, sampling, probing the device."""
