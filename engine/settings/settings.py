@@ -1,0 +1,382 @@
+"""Every setting of a run, each declared once. The defaults are the MiniMind guide's."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from engine.settings.declaration import setting
+from engine.settings.moments import parse_deadline, parse_duration
+
+Auto = Literal["auto"]
+Architecture = Literal["minimind2", "minimind3"]
+
+
+def _flag(value: object) -> object:
+    """Truth as people write it; anything else is left for pydantic to refuse (`bool("False")` would be true)."""
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    return words.get(value.strip().lower(), value) if isinstance(value, str) else value
+
+
+def _auto_or_flag(value: object) -> object:
+    return value if value == "auto" else _flag(value)
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Count = Annotated[int, Field(ge=1, le=1048576)]
+AutoFlag = Annotated[Auto | bool, BeforeValidator(_auto_or_flag)]
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+Deadline = Annotated[str, BeforeValidator(parse_deadline)]
+
+DTYPE_SPELLINGS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
+Dtype = Annotated[
+    Literal["auto", "bf16", "fp16", "fp32"],
+    BeforeValidator(lambda value: DTYPE_SPELLINGS.get(value, value) if isinstance(value, str) else value),
+]
+
+
+class Settings(BaseModel):
+    """What a run is asked to be. Immutable; `auto` values are decided when the run starts and recorded in its manifest.
+
+    Raises pydantic's ValidationError; `engine.settings.resolve` turns that into words.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    # model
+    architecture: Architecture = setting(
+        "minimind2", "model", "new",
+        "Generation of the network: minimind2 has a Llama's shape, minimind3 a Qwen3's (q/k norm, wider feed-forward).",
+        "网络的代际：minimind2 与 Llama 同构，minimind3 与 Qwen3 同构（带 q/k 归一化，前馈层更宽）。",
+        basic=True,
+    )  # fmt: skip
+    hidden_size: int = setting(
+        512, "model", "new", "Width of the residual stream.", "残差流的宽度。", basic=True, ge=8, le=65536
+    )
+    num_hidden_layers: int = setting(
+        8, "model", "new", "Number of transformer blocks.", "Transformer 层数。", basic=True, ge=1, le=1024
+    )
+    num_attention_heads: int = setting(8, "model", "new", "Query heads per layer.", "每层的查询头数。", ge=1, le=1024)
+    num_key_value_heads: int = setting(
+        2, "model", "new",
+        "Key/value heads per layer; divides the query heads (grouped-query attention).",
+        "每层的键值头数，须整除查询头数（分组查询注意力）。",
+        ge=1, le=1024,
+    )  # fmt: skip
+    head_dim: Auto | Count = setting(
+        "auto", "model", "new",
+        "Width of one head; auto is hidden_size / num_attention_heads.",
+        "单个注意力头的宽度；auto 即 hidden_size / num_attention_heads。",
+    )  # fmt: skip
+    intermediate_size: Auto | Count = setting(
+        "auto", "model", "new",
+        "Width inside the feed-forward; auto follows the architecture's rule (8h/3 or pi*h, rounded up to 64).",
+        "前馈层内部宽度；auto 按架构规则计算（8h/3 或 pi*h，向上取整到 64）。",
+    )  # fmt: skip
+    qk_norm: AutoFlag = setting(
+        "auto", "model", "new",
+        "RMSNorm on each query and key head before RoPE; auto: minimind3 only.",
+        "在 RoPE 之前对每个 q/k 头做 RMSNorm；auto：仅 minimind3。",
+    )  # fmt: skip
+    norm_cast: Literal["auto", "before_weight", "after_weight"] = setting(
+        "auto", "model", "new",
+        "Where RMSNorm returns to the working dtype: before or after its weight; auto follows the architecture.",
+        "RMSNorm 在乘权重之前还是之后转回工作精度；auto 由架构决定。",
+    )  # fmt: skip
+    rms_norm_eps: Auto | Annotated[float, Field(gt=0, le=1)] = setting(
+        "auto", "model", "new",
+        "Epsilon of RMSNorm; auto: 1e-5 for minimind2, 1e-6 for minimind3.",
+        "RMSNorm 的 epsilon；auto：minimind2 为 1e-5，minimind3 为 1e-6。",
+    )  # fmt: skip
+    rope_theta: float = setting(
+        1e6, "model", "new", "Base of the rotary position embedding.", "旋转位置编码的基数。", gt=1
+    )
+    initializer: Literal["auto", "linear", "normal"] = setting(
+        "auto", "model", "fork",
+        "First weights: linear is U(+-1/sqrt(fan_in)), normal is N(0, 0.02); auto follows the architecture.",
+        "初始权重：linear 为 U(±1/sqrt(fan_in))，normal 为 N(0, 0.02)；auto 由架构决定。",
+    )  # fmt: skip
+    use_moe: Flag = setting(
+        False, "model", "new", "Mixture of experts in the feed-forward.", "在前馈层使用混合专家。", basic=True
+    )
+
+    # data
+    data_path: str = setting(
+        "datasets/pretrain_data.jsonl", "data", "fork",
+        "Training text: JSONL, one {\"text\": ...} object a line.",
+        "训练文本：JSONL，每行一个 {\"text\": ...} 对象。",
+        basic=True, min_length=1,
+    )  # fmt: skip
+    tokenizer: str = setting(
+        "auto", "data", "new",
+        "A tokenizer.json, or a folder holding one; auto is the shipped one of 6,400 entries.",
+        "tokenizer.json 文件或其所在目录；auto 为自带的 6400 词表。",
+        min_length=1,
+    )  # fmt: skip
+    text_field: str = setting(
+        "text", "data", "fork", "Name of the JSON field that holds the text.", "存放文本的 JSON 字段名。", min_length=1
+    )
+    max_seq_len: int = setting(
+        512, "data", "fork", "Positions in a row.", "每行的位置数。", unit="tokens", basic=True, ge=8, le=32768
+    )
+    pack: Flag = setting(
+        True, "data", "fork",
+        "Fill each row with several whole documents that do not see each other; off gives MiniMind's padded rows.",
+        "每行装入多篇互不可见的完整文档；关闭则为 MiniMind 的补齐行。",
+        basic=True,
+    )  # fmt: skip
+    special_tokens: Literal["both", "none"] = setting(
+        "both", "data", "fork",
+        "both puts bos before and eos after each document; none adds neither (MiniMind's December recipe).",
+        "both：每篇文档前加 bos、后加 eos；none：都不加（MiniMind 十二月的做法）。",
+    )  # fmt: skip
+    overlong: Literal["split", "truncate"] = setting(
+        "split", "data", "fork",
+        "A document longer than a row is split into several pieces, or truncated (and the loss counted).",
+        "超过一行的文档：split 切成多段，truncate 截断（并计数）。",
+    )  # fmt: skip
+    bad_lines: Literal["skip", "stop"] = setting(
+        "skip", "data", "fork",
+        "A line that cannot be used: skip and count it, or stop at the first.",
+        "遇到不可用的行：skip 跳过并计数，stop 立即停止。",
+    )  # fmt: skip
+    bad_lines_limit: float = setting(
+        0.01, "data", "fork",
+        "Share of bad lines above which even skipping stops.",
+        "坏行比例超过该值时，即使 skip 也会停止。",
+        ge=0, le=1,
+    )  # fmt: skip
+    num_workers: Auto | Count = setting(
+        "auto", "data", "free",
+        "Threads that tokenise the data when its cache is built; auto is every core.",
+        "建立分词缓存时的线程数；auto 为全部核心。",
+        unit="threads",
+    )  # fmt: skip
+    validation: Flag = setting(
+        True, "data", "fork",
+        "Hold out one document in a hundred (64 to 2,000, chosen by hash) for validation.",
+        "按哈希留出百分之一的文档（64 到 2000 篇）作验证集。",
+    )  # fmt: skip
+    validation_tokens: int = setting(
+        131072, "data", "fork",
+        "Most tokens that one validation reads.", "一次验证最多读取的词元数。",
+        unit="tokens", ge=256,
+    )  # fmt: skip
+
+    # training
+    epochs: int = setting(
+        1, "training", "fork", "Passes over the data.", "遍历数据的轮数。", basic=True, ge=1, le=100000
+    )
+    batch_size: int = setting(
+        32, "training", "inexact",
+        "Rows that one device computes at a time (a micro-batch).", "单个设备一次计算的行数（一个微批）。",
+        unit="rows", basic=True, ge=1, le=65536,
+    )  # fmt: skip
+    accumulation_steps: int = setting(
+        8, "training", "inexact",
+        "Micro-batches summed in one update.", "每次参数更新累积的微批数。",
+        basic=True, ge=1, le=65536,
+    )  # fmt: skip
+    learning_rate: float = setting(
+        5e-4, "training", "fork", "Peak learning rate.", "学习率峰值。", basic=True, gt=0, le=10
+    )
+    optimizer: Literal["adamw", "muon"] = setting(
+        "adamw", "training", "fork",
+        "AdamW for everything, or Muon for the matrices inside the blocks and AdamW for the rest.",
+        "adamw 更新全部参数；muon 更新各层矩阵，其余用 AdamW。",
+        basic=True,
+    )  # fmt: skip
+    weight_decay: float = setting(0.01, "training", "fork", "Decoupled weight decay.", "解耦权重衰减。", ge=0, le=10)
+    adam_beta1: float = setting(0.9, "training", "fork", "AdamW's beta 1.", "AdamW 的 beta1。", ge=0, lt=1)
+    adam_beta2: float = setting(0.999, "training", "fork", "AdamW's beta 2.", "AdamW 的 beta2。", ge=0, lt=1)
+    adam_eps: float = setting(1e-8, "training", "fork", "AdamW's epsilon.", "AdamW 的 epsilon。", gt=0, le=1)
+    muon_momentum: float = setting(0.95, "training", "fork", "Muon's momentum.", "Muon 的动量。", ge=0, lt=1)
+    grad_clip: float = setting(
+        1.0, "training", "fork",
+        "Largest norm of the whole gradient; larger ones are scaled down. 0 never clips.",
+        "全部梯度的最大范数，超过则按比例缩小；0 为不裁剪。",
+        ge=0,
+    )  # fmt: skip
+    seed: int = setting(
+        42, "training", "fork",
+        "Seed of the first weights and of the data order.", "初始权重与数据顺序的随机种子。",
+        ge=0, le=2**31 - 1,
+    )  # fmt: skip
+    from_weight: str = setting(
+        "none", "training", "fork",
+        "Start from these weights instead of fresh ones: a .pth or .safetensors file, a run, or a weights name.",
+        "从已有权重开始：.pth 或 .safetensors 文件、某次运行，或权重名。",
+        min_length=1,
+    )  # fmt: skip
+    nonfinite_limit: int = setting(
+        10, "training", "free",
+        "Updates in a row that may be skipped for a non-finite loss or gradient before the run stops.",
+        "损失或梯度非有限时允许连续跳过的更新次数，超过则停止。",
+        ge=1,
+    )  # fmt: skip
+
+    # schedule
+    schedule: Literal["cosine", "linear", "wsd", "constant"] = setting(
+        "cosine", "schedule", "fork",
+        "Course of the learning rate: cosine to min_lr_ratio, linear to zero, warmup-stable-decay, or constant.",
+        "学习率曲线：cosine 降至 min_lr_ratio，linear 降至零，wsd 升温-平稳-衰减，constant 不变。",
+        basic=True,
+    )  # fmt: skip
+    warmup_steps: int = setting(
+        0, "schedule", "fork",
+        "Updates over which the learning rate rises to its peak.", "学习率升至峰值所用的更新数。",
+        unit="updates", ge=0,
+    )  # fmt: skip
+    min_lr_ratio: float = setting(
+        0.1, "schedule", "fork",
+        "Where cosine ends, as a share of the peak.", "cosine 的终点占峰值的比例。",
+        ge=0, le=1,
+    )  # fmt: skip
+    decay_ratio: float = setting(
+        0.2, "schedule", "fork",
+        "Share of the updates in which warmup-stable-decay decays to zero.", "wsd 用于衰减至零的更新所占比例。",
+        gt=0, le=1,
+    )  # fmt: skip
+    max_steps: int = setting(
+        0, "schedule", "fork",
+        "End after this many updates, if the epochs do not end before. 0: no bound.",
+        "至多更新这么多步（若轮数未先结束）；0 为不限。",
+        unit="updates", basic=True, ge=0,
+    )  # fmt: skip
+    time_budget: Duration = setting(
+        0.0, "schedule", "fork",
+        "End within this training time (90s, 30m, 2h, 1h30m); the schedule ends there too. 0: no bound.",
+        "在该训练时长内结束（90s、30m、2h、1h30m），学习率曲线同时到达终点；0 为不限。",
+        unit="seconds", basic=True, ge=0,
+    )  # fmt: skip
+    deadline: Deadline = setting(
+        "none", "schedule", "fork",
+        "End by this moment (08:00 is the next one, or 2026-12-01T08:00); the schedule ends there too.",
+        "在该时刻前结束（08:00 指下一个八点，或 2026-12-01T08:00），学习率曲线同时到达终点。",
+    )  # fmt: skip
+
+    # device
+    device: str = setting(
+        "auto", "device", "inexact",
+        "auto, cpu, cuda, cuda:N or mps.", "auto、cpu、cuda、cuda:N 或 mps。",
+        basic=True, pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+    )  # fmt: skip
+    dtype: Dtype = setting(
+        "auto", "device", "inexact",
+        "Precision of the matrix products; weights stay fp32. auto takes the fastest that the device really has.",
+        "矩阵乘的精度，权重始终为 fp32；auto 取设备真正支持的最快者。",
+        basic=True,
+    )  # fmt: skip
+    compile: AutoFlag = setting(
+        "auto", "device", "inexact",
+        "Compile the network with torch.compile; auto decides by device, and falls back with a reason.",
+        "用 torch.compile 编译网络；auto 由设备决定，不可用时说明原因并回退。",
+    )  # fmt: skip
+    recompute: Flag = setting(
+        False, "device", "inexact",
+        "Recompute activations in the backward pass: less memory, more time.",
+        "反向时重算激活：省内存、费时间。",
+    )  # fmt: skip
+    deterministic: AutoFlag = setting(
+        "auto", "device", "inexact",
+        "Only kernels that repeat themselves bit for bit; auto: on for cpu.",
+        "只用逐位可复现的算子；auto：cpu 上开启。",
+    )  # fmt: skip
+    num_threads: Auto | Count = setting(
+        "auto", "device", "inexact",
+        "Threads of the cpu's matrix products; auto is every core this process may use.",
+        "cpu 矩阵乘的线程数；auto 为本进程可用的全部核心。",
+        unit="threads",
+    )  # fmt: skip
+
+    # checkpoints
+    save_interval: int = setting(
+        100, "checkpoints", "free",
+        "Updates between checkpoints. 0: only by time, on stop and at the end.",
+        "两个检查点之间的更新数；0 为仅按时间、停止时与结束时保存。",
+        unit="updates", basic=True, ge=0,
+    )  # fmt: skip
+    save_minutes: float = setting(
+        10.0, "checkpoints", "free",
+        "Most minutes between checkpoints, however slow the updates. 0: no bound.",
+        "两个检查点之间最多间隔的分钟数；0 为不限。",
+        unit="minutes", ge=0,
+    )  # fmt: skip
+    keep_checkpoints: int = setting(
+        3, "checkpoints", "free",
+        "Newest checkpoints to keep, beside the best by validation loss.",
+        "保留的最新检查点数，另保留验证损失最低者。",
+        ge=2,
+    )  # fmt: skip
+    save_dir: str = setting(
+        "none", "checkpoints", "free",
+        "Also publish the newest weights here, under MiniMind's names (out/pretrain_512.pth and .safetensors).",
+        "同时以 MiniMind 的文件名把最新权重发布到此处（out/pretrain_512.pth 与 .safetensors）。",
+        basic=True, min_length=1,
+    )  # fmt: skip
+    save_weight: str = setting(
+        "pretrain", "checkpoints", "free",
+        "First part of the weights' file names.", "权重文件名的前缀。",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+    )  # fmt: skip
+
+    # watch
+    log_interval: int = setting(
+        1, "watch", "free", "Updates between lines of the log.", "两条日志之间的更新数。", unit="updates", ge=1
+    )
+    eval_interval: int = setting(
+        100, "watch", "free",
+        "Updates between validations. 0: only at the end.", "两次验证之间的更新数；0 为仅在结束时。",
+        unit="updates", ge=0,
+    )  # fmt: skip
+    sample_interval: int = setting(
+        500, "watch", "free",
+        "Updates between text samples. 0: only at the end.", "两次文本采样之间的更新数；0 为仅在结束时。",
+        unit="updates", ge=0,
+    )  # fmt: skip
+    sample_prompts: tuple[str, ...] = setting(
+        ("Once upon a time", "从前"), "watch", "free",
+        "Beginnings that the model continues in each sample; none given, no samples.",
+        "每次采样时让模型续写的开头；为空则不采样。",
+    )  # fmt: skip
+    sample_tokens: int = setting(
+        64, "watch", "free", "Most tokens of one sample.", "单个样本的最大词元数。", unit="tokens", ge=1, le=4096
+    )
+    sample_temperature: float = setting(
+        0.8, "watch", "free",
+        "Temperature of samples; 0 always takes the likeliest token.", "采样温度；0 总取最可能者。",
+        ge=0, le=10,
+    )  # fmt: skip
+    sample_top_p: float = setting(
+        0.9, "watch", "free",
+        "Samples draw from the likeliest tokens that hold this probability.", "核采样的累计概率。",
+        gt=0, le=1,
+    )  # fmt: skip
+    sample_top_k: int = setting(
+        0, "watch", "free",
+        "Samples draw from this many likeliest tokens. 0: all.", "只从概率最高的 k 个词元采样；0 为全部。",
+        ge=0,
+    )  # fmt: skip
+
+    # trackers
+    use_wandb: Flag = setting(
+        False, "trackers", "free", "Report to Weights & Biases.", "上报到 Weights & Biases。", basic=True
+    )
+    wandb_project: str = setting(
+        "MiniMind-Pretrain", "trackers", "free",
+        "Project name at Weights & Biases or SwanLab.", "Weights & Biases 或 SwanLab 的项目名。",
+        min_length=1,
+    )  # fmt: skip
+    use_swanlab: Flag = setting(False, "trackers", "free", "Report to SwanLab.", "上报到 SwanLab。")
+    use_tensorboard: Flag = setting(
+        False, "trackers", "free",
+        "Write TensorBoard files into the run's folder.", "在运行目录写入 TensorBoard 文件。",
+    )  # fmt: skip
+
+    @property
+    def rows_per_update(self) -> int:
+        """Rows in one update on one process: batch_size x accumulation_steps."""
+        return self.batch_size * self.accumulation_steps
+
+
+SETTING_NAMES: tuple[str, ...] = tuple(Settings.model_fields)
+ARCHITECTURES: tuple[str, ...] = get_args(Architecture)
