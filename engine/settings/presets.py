@@ -51,7 +51,7 @@ def preset_paths() -> dict[str, Path]:
 
 
 def load_preset(name: str) -> Preset:
-    """The preset called `name`. Raises UserError with the nearest name when there is none, or when its file is wrong."""
+    """The preset called `name`. Raises UserError with the nearest name when there is none, or if its file is wrong."""
     paths = preset_paths()
     if name not in paths:
         suggestion = nearest(name, paths)
@@ -88,7 +88,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def values_by_group(document: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Flatten `[group] setting = value` tables. Raises UserError for an unknown table or setting, or a misplaced one."""
+    """Flatten `[group] setting = value` tables. Raises UserError for an unknown or misplaced table or setting."""
     values: dict[str, Any] = {}
     for group, table in document.items():
         if group in _DECLARATIONS and not isinstance(table, dict):
