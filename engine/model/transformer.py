@@ -1,0 +1,115 @@
+"""The network: both MiniMind generations, under MiniMind's own state-dict keys."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from engine.model.attention import Attention
+from engine.model.feed_forward import FeedForward
+from engine.model.initialise import initialise
+from engine.model.kv_cache import KVCache
+from engine.model.mask import document_mask
+from engine.model.norm import RMSNorm
+from engine.model.rope import Rotation, rotation
+from engine.settings.shape import ModelShape
+
+
+class Block(nn.Module):
+    """Attention, then feed-forward, each on a normalised copy and added to the stream."""
+
+    def __init__(self, shape: ModelShape, layer: int) -> None:
+        super().__init__()
+        self.input_layernorm = RMSNorm(shape.hidden_size, shape.rms_norm_eps, shape.norm_cast)
+        self.self_attn = Attention(shape, layer)
+        self.post_attention_layernorm = RMSNorm(shape.hidden_size, shape.rms_norm_eps, shape.norm_cast)
+        self.mlp = FeedForward(shape)
+
+    def forward(self, x: Tensor, by: Rotation, mask: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+        """The stream `x` (B, T, C) after this block."""
+        x = x + self.self_attn(self.input_layernorm(x), by, mask, cache)
+        return x + self.mlp(self.post_attention_layernorm(x))  # type: ignore[no-any-return]
+
+
+class Decoder(nn.Module):
+    """Embedding, blocks and final norm."""
+
+    def __init__(self, shape: ModelShape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.recompute = False
+        self.embed_tokens = nn.Embedding(shape.vocab_size, shape.hidden_size)
+        self.layers = nn.ModuleList(Block(shape, layer) for layer in range(shape.num_hidden_layers))
+        self.norm = RMSNorm(shape.hidden_size, shape.rms_norm_eps, shape.norm_cast)
+
+    def forward(
+        self,
+        ids: Tensor,
+        positions: Tensor | None = None,
+        document_ids: Tensor | None = None,
+        cache: KVCache | None = None,
+    ) -> Tensor:
+        """Hidden states (B, T, C); see LanguageModel.forward."""
+        if cache is not None and document_ids is not None:
+            raise ValueError("a cache holds one document a row; give document_ids or a cache, not both")
+        if positions is None:
+            seen = 0 if cache is None else cache.length
+            positions = torch.arange(seen, seen + ids.shape[1], device=ids.device)[None]
+        by = rotation(positions, self.shape.head_dim, self.shape.rope_theta)
+        mask = None if document_ids is None else document_mask(document_ids)
+        x = self.embed_tokens(ids)  # (B, T, C)
+        for block in self.layers:
+            if self.recompute and torch.is_grad_enabled():
+                x = checkpoint(block, x, by, mask, use_reentrant=False, preserve_rng_state=False)
+            else:
+                x = block(x, by, mask, cache)
+        if cache is not None:
+            cache.advance(ids.shape[1])
+        return self.norm(x)  # type: ignore[no-any-return]
+
+
+class LanguageModel(nn.Module):
+    """A decoder with its head, which shares the embedding's tensor.
+
+    `generator` draws the initial weights (on the cpu); None takes torch's own. `recompute` trades time for memory:
+    the backward pass computes each block's inner values again instead of keeping them.
+    """
+
+    def __init__(self, shape: ModelShape, *, recompute: bool = False, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.shape = shape
+        with torch.device("meta"):  # each weight is drawn once, below
+            self.model = Decoder(shape)
+            self.lm_head = nn.Linear(shape.hidden_size, shape.vocab_size, bias=False)
+        self.to_empty(device="cpu")
+        self.lm_head.weight = self.model.embed_tokens.weight
+        initialise(self, shape.initializer, generator)
+        self.recompute = recompute
+
+    @property
+    def recompute(self) -> bool:
+        """Whether the backward pass recomputes what the blocks would otherwise keep."""
+        return self.model.recompute
+
+    @recompute.setter
+    def recompute(self, value: bool) -> None:
+        self.model.recompute = value
+
+    def forward(
+        self,
+        ids: Tensor,
+        positions: Tensor | None = None,
+        document_ids: Tensor | None = None,
+        cache: KVCache | None = None,
+    ) -> Tensor:
+        """Hidden states (B, T, C) of token `ids` (B, T), ready for the head; a loss applies it in slices.
+
+        `positions` (B, T) restart at 0 in every document; None counts each row from 0, or on from the cache.
+        `document_ids` (B, T) keep the documents of packed rows apart, 0 being padding; None means one document a row
+        (padding behind it does no harm). `cache` is read and extended, for generation.
+        """
+        return self.model(ids, positions, document_ids, cache)  # type: ignore[no-any-return]
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """The head's logits (..., V) for hidden states (..., C)."""
+        return F.linear(hidden, self.lm_head.weight)
