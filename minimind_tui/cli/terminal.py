@@ -1,0 +1,65 @@
+"""Writing to the terminal: plain text stays plain, colour is never the only sign, narrow and Chinese text fits."""
+
+import sys
+import unicodedata
+from typing import TYPE_CHECKING
+
+from engine.language import _
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c")
+
+
+def printable(text: str) -> str:
+    """`text` without what could move the cursor, recolour the screen or reorder what is read.
+
+    Text from data, samples and names passes through here before it reaches a terminal. Newlines and tabs stay.
+    """
+    return "".join(
+        character
+        for character in text
+        if character in "\n\t"
+        or (unicodedata.category(character) not in ("Cc", "Cs") and character not in _BIDI_CONTROLS)
+    )
+
+
+def one_line(text: str) -> str:
+    """`text` as `printable`, on one line."""
+    return " ".join(printable(text).split())
+
+
+def make_console(*, stderr: bool = False) -> "Console":
+    """A rich console that reads no markup, no emoji codes and highlights nothing by itself; NO_COLOR is honoured."""
+    from rich.console import Console
+
+    class QuietConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # the command line's entry ends quietly
+
+    return QuietConsole(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=False)
+
+
+def say(message: str) -> None:
+    """One plain line on stdout."""
+    sys.stdout.write(printable(message) + "\n")
+    sys.stdout.flush()
+
+
+def complain(message: str) -> None:
+    """One plain message on stderr."""
+    sys.stdout.flush()
+    sys.stderr.write(printable(message) + "\n")
+    sys.stderr.flush()
+
+
+def confirm(question: str, *, default: bool = False) -> bool:
+    """Ask a yes-or-no question; anything but a clear yes is no. A closed or absent terminal is the default."""
+    choices = _("[Y/n]") if default else _("[y/N]")
+    sys.stdout.write(f"{printable(question)} {choices} ")
+    sys.stdout.flush()
+    answer = sys.stdin.readline().strip().lower()
+    if not answer:
+        return default
+    return answer in ("y", "yes", "是", "好")

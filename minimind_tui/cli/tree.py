@@ -1,0 +1,71 @@
+"""The tree of commands, and what of it must be known before the words typed are read."""
+
+from typing import Annotated, Any
+
+import typer
+
+from engine.language import _
+from minimind_tui import __version__
+from minimind_tui.cli.arguments import Command, Option
+from minimind_tui.cli.exit_codes import describe_exit_codes
+
+
+def build_app(*, with_settings: bool = True) -> typer.Typer:
+    """The Typer application. Without `with_settings`, `run` and `resume` lack their settings' options."""
+    from minimind_tui.cli.commands import presets
+
+    app = typer.Typer(
+        name="minimind",
+        help=_("Pretrain a small language model from scratch, from the terminal."),
+        epilog=describe_exit_codes()
+        + "\n\n"
+        + _("Options are written with hyphens or underscores: --batch-size is --batch_size."),
+        invoke_without_command=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback()(_root)
+    app.add_typer(presets.app, name="presets")
+    return app
+
+
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help=_("Print the version."))] = False,
+    lang: Annotated[
+        str | None, typer.Option("--lang", metavar="en|zh", help=_("Language of all messages (also MINIMIND_LANG)."))
+    ] = None,
+) -> None:
+    if version:
+        typer.echo(f"minimind-tui {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def describe_commands(command: Any, path: str = "minimind") -> Command:
+    """What `regular_arguments` must know of a command and its subcommands, read off Typer's own command objects."""
+    options: dict[str, Option] = {"--help": Option("--help", flag=True)}
+    positional = False
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            positional = True
+            continue
+        for declared in [*parameter.opts, *parameter.secondary_opts]:
+            options[declared.replace("_", "-")] = Option(declared, parameter.is_flag, _words(command, parameter))
+    subcommands = {
+        name: describe_commands(subcommand, f"{path} {name}")
+        for name, subcommand in getattr(command, "commands", {}).items()
+    }
+    return Command(path, options, subcommands, positional)
+
+
+def _words(command: Any, parameter: Any) -> tuple[str, ...]:
+    if parameter.name == "from_resume":
+        return ("1", "0", "true", "false", "yes", "no", "on", "off")
+    if command.name not in ("run", "resume"):
+        return ()
+    from minimind_tui.cli.setting_options import value_words
+
+    return value_words(parameter.name)
