@@ -117,7 +117,7 @@ def test_agrees_with_torch_s_muon() -> None:
         reference.step()
     for begin, a, b in zip(start, ours, theirs, strict=True):  # theirs iterates in bfloat16: close, not equal
         assert cosine(a - begin, b - begin) > 0.99
-        assert float((a - begin).norm() / (b - begin).norm()) == pytest.approx(1.0, abs=0.02)
+        assert float((a - begin).detach().norm() / (b - begin).detach().norm()) == pytest.approx(1.0, abs=0.02)
 
 
 def test_chunking_only_bounds_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +182,7 @@ def test_vectors_are_refused() -> None:
 
 def test_fits_what_badly_conditioned_inputs_hide_from_gradient_descent() -> None:
     generator = torch.Generator().manual_seed(6)
-    inputs = torch.randn(256, 32, generator=generator) * torch.logspace(0, -1, 32)
+    inputs = torch.randn(256, 32, generator=generator) * torch.logspace(0, -1.5, 32)
     wanted = torch.randn(32, 32, generator=generator)
     curvature = 2 * float(torch.linalg.matrix_norm(inputs, 2)) ** 2 / (256 * 32)
 
@@ -199,4 +199,4 @@ def test_fits_what_badly_conditioned_inputs_hide_from_gradient_descent() -> None
         return float((weight.detach() - wanted).norm() / wanted.norm())
 
     descent = error_after(lambda weights: torch.optim.SGD(weights, lr=1 / curvature))
-    assert error_after(lambda weights: Muon(weights, 0.5, weight_decay=0.0)) < 0.25 < 0.5 < descent
+    assert error_after(lambda weights: Muon(weights, 1.0, momentum=0.8, weight_decay=0.0)) < 0.1 < 0.4 < descent
