@@ -1,0 +1,208 @@
+"""Writes that are complete or absent: aside in the same folder, fsync, rename, fsync of the folder."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from engine.run.schema import FilePrint
+
+TEMPORARY = ".tmp-"
+"""What the names of unfinished files begin with."""
+
+_CHUNK = 8 << 20
+
+
+def temporary_beside(target: Path) -> Path:
+    """A name for the unfinished `target`, in the same folder, so that the rename stays within one file system."""
+    return target.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}-{target.name[-80:]}")
+
+
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace `path` by `data` in one step: a reader sees the old bytes or the new ones, never a part.
+
+    `durable` also survives a power cut; without it only a crash of the process is survived, at a fiftieth of the
+    price. Raises OSError; the old file is then untouched and nothing is left beside it.
+    """
+    temporary = temporary_beside(path)
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            write_all(fd, data)
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    if durable:
+        fsync_folder(path.parent)
+
+
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write all of `data` to `fd`. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names in `folder` survive a power cut. Raises OSError."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        # Some network and FUSE file systems cannot sync a folder; the files in it are synced all the same.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(fd)
+
+
+class HashingFile:
+    """A new binary file that hashes what is written to it; it can be handed to torch.save.
+
+    It is write-only and sequential: a seek would make the hash a lie. `error` keeps the first OSError, because some
+    serialisers replace it by an exception of their own.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self.error: OSError | None = None
+        self._hash = hashlib.sha256()
+        self._file = path.open("xb", buffering=1 << 20)
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Write and hash `data`; returns its bytes. Raises OSError."""
+        view = memoryview(data).cast("B")
+        try:
+            self._file.write(view)
+        except OSError as error:
+            self.error = self.error or error
+            raise
+        self._hash.update(view)
+        self.size += view.nbytes
+        return view.nbytes
+
+    def tell(self) -> int:
+        """Bytes written so far."""
+        return self.size
+
+    def writable(self) -> bool:
+        """True: serialisers ask."""
+        return True
+
+    def flush(self) -> None:
+        """Hand buffered bytes to the operating system. Raises OSError."""
+        try:
+            self._file.flush()
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file is closed."""
+        return self._file.closed
+
+    def close(self) -> None:
+        """Flush, fsync and close. Raises OSError."""
+        if self._file.closed:
+            return
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self.error = self.error or error
+            raise
+        finally:
+            # close() would flush again and hide the first error behind a second one
+            with contextlib.suppress(OSError):
+                self._file.close()
+
+    @property
+    def print(self) -> FilePrint:
+        """Size and hash of what was written."""
+        return FilePrint(size=self.size, sha256=self._hash.hexdigest())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if kind is None:
+            self.close()
+        else:
+            with contextlib.suppress(OSError):
+                self._file.close()
+
+
+def hash_file(path: Path, on_bytes: Callable[[int], None] | None = None) -> FilePrint:
+    """Size and SHA-256 of a file on disk; `on_bytes` hears of each chunk's size. Raises OSError."""
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("rb", buffering=0) as file:
+        buffer = bytearray(_CHUNK)
+        view = memoryview(buffer)
+        while count := file.readinto(buffer):
+            digest.update(view[:count])
+            size += count
+            if on_bytes is not None:
+                on_bytes(count)
+    return FilePrint(size=size, sha256=digest.hexdigest())
+
+
+def publish_file(target: Path, write: Callable[[HashingFile], None]) -> FilePrint:
+    """Replace `target` by what `write` puts into the file it is given, in one step; returns size and hash.
+
+    Makes the folder when needed. Raises OSError; the old file is then untouched.
+    """
+
+    def fill(path: Path) -> FilePrint:
+        with HashingFile(path) as file:
+            write(file)
+        return file.print
+
+    return _publish(target, fill)
+
+
+def publish_path(target: Path, write: Callable[[Path], None]) -> FilePrint:
+    """`publish_file` for serialisers that want a path; the file is hashed afterwards."""
+
+    def fill(path: Path) -> FilePrint:
+        write(path)
+        fsync_file(path)
+        return hash_file(path)
+
+    return _publish(target, fill)
+
+
+def fsync_file(path: Path) -> None:
+    """Make the bytes of a file survive a power cut. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _publish(target: Path, fill: Callable[[Path], FilePrint]) -> FilePrint:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(target)
+    try:
+        result = fill(temporary)
+        temporary.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    fsync_folder(target.parent)
+    return result

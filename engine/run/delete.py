@@ -1,0 +1,55 @@
+"""Deleting a run, unless it lives."""
+
+import contextlib
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from engine.errors import UserError
+from engine.language import _
+from engine.run.create import DELETING
+from engine.run.folder import RunFolder
+from engine.run.lock import RunLock
+from engine.run.observe import observe
+
+
+def delete_run(folder: RunFolder, *, patience: float = 3.0) -> int:
+    """Delete a run; returns the bytes freed. Raises UserError when it runs, or is no run's folder.
+
+    `patience` seconds are given to a supervisor that is just about to end.
+    """
+    if folder.path.is_symlink():
+        raise UserError(_("{path} is a link to a folder elsewhere: remove the link by hand.").format(path=folder.path))
+    folder.read_manifest()
+    lock = RunLock(folder.lock)
+    try:
+        lock.acquire(patience=0.0 if observe(folder).is_live else patience)
+        state = observe(folder)
+        if state.is_live:  # on another machine, whose lock this file system does not show
+            raise UserError(
+                _("Run {run} is {state}: {message} Stop it first.").format(
+                    run=folder.id, state=state.state, message=state.message
+                )
+            )
+        freed = folder_bytes(folder.path)
+        doomed = folder.path.with_name(f"{DELETING}{secrets.token_hex(4)}-{folder.id}")
+        folder.path.rename(doomed)  # at once, so that a deletion cut short leaves no half run
+        shutil.rmtree(doomed)
+    except OSError as error:
+        raise UserError(
+            _("Cannot delete {path}: {problem}.").format(path=folder.path, problem=error.strerror or str(error))
+        ) from error
+    finally:
+        lock.release()
+    return freed
+
+
+def folder_bytes(path: Path) -> int:
+    """Bytes of all files below `path`; links are not followed, files that vanish meanwhile do not count."""
+    total = 0
+    for root, _folders, files in os.walk(path):
+        for file in files:
+            with contextlib.suppress(OSError):
+                total += os.lstat(Path(root, file)).st_size
+    return total

@@ -1,0 +1,168 @@
+"""What a run's logs say once the attempts are put in order: columns of numbers, and a list of events.
+
+A resumed attempt begins at its checkpoint's step. What older attempts logged beyond it was undone, and the new attempt
+logs it again: readers drop the old lines, so that every step comes once and none is missing.
+"""
+
+from array import array
+from bisect import bisect_left
+from typing import Any
+
+from engine.run.jsonl_log import Line
+from engine.run.schema import EventKind
+
+NOT_A_NUMBER = float("nan")
+
+# Happenings of the training itself, undone with the steps they belong to. All others (a start, an answer to a request,
+# an error) happened whatever came after.
+_UNDONE_WITH_STEPS = frozenset({EventKind.CHECKPOINT, EventKind.VALIDATION, EventKind.SAMPLE, EventKind.GUARD})
+
+_MAX_STEP = 1 << 62
+
+
+class Series:
+    """Lines of one kind as columns; steps strictly grow.
+
+    `steps[i]` and `column(name)[i]` belong together. Columns are arrays of doubles; NaN where a line has
+    no such number.
+    """
+
+    def __init__(self) -> None:
+        self.steps = array("q")
+        self.attempts = array("q")
+        self.last: Line | None = None
+        """The newest line as it was written."""
+        self._columns: dict[str, array[float]] = {}
+        self._attempt = 0
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns there are, in the order they first came."""
+        return list(self._columns)
+
+    def column(self, name: str) -> "array[float]":
+        """The numbers of one column, as long as `steps`; all NaN when no line has it. Not to be changed."""
+        column = self._columns.get(name)
+        return array("d", [NOT_A_NUMBER]) * len(self.steps) if column is None else column
+
+    def begin_attempt(self, attempt: int, start_step: int) -> int:
+        """An attempt opens at `start_step`: drops older lines beyond it; returns how many."""
+        if attempt < self._attempt:
+            return 0
+        self._attempt = attempt
+        return self._drop_from(start_step + 1)
+
+    def add(self, line: Line) -> bool:
+        """Take a line; False when it is refused: no step, an ended attempt's, or a step this attempt already logged."""
+        step, attempt = line.get("step"), line.get("attempt")
+        if type(step) is not int or type(attempt) is not int or attempt < self._attempt:
+            return False
+        if not (0 <= step < _MAX_STEP and attempt < _MAX_STEP):
+            return False
+        if self.steps and step <= self.steps[-1]:
+            if self.attempts[-1] >= attempt:
+                return False
+            # without its header (torn, or lost on a full disk) the first line of a newer attempt still takes over
+            self._drop_from(step)
+        self._attempt = attempt
+        count = len(self.steps)
+        columns = self._columns
+        for name, value in line.items():
+            kind = type(value)
+            if kind is float or kind is int:
+                column = columns.get(name)
+                if column is None:
+                    if name in ("v", "step", "attempt"):
+                        continue
+                    columns[name] = column = array("d", [NOT_A_NUMBER]) * count
+                column.append(value)
+        self.steps.append(step)
+        self.attempts.append(attempt)
+        for column in columns.values():
+            if len(column) == count:
+                column.append(NOT_A_NUMBER)
+        self.last = line
+        return True
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.__init__()  # type: ignore[misc]
+
+    def _drop_from(self, step: int) -> int:
+        cut = bisect_left(self.steps, step)
+        dropped = len(self.steps) - cut
+        if dropped:
+            del self.steps[cut:], self.attempts[cut:]
+            for column in self._columns.values():
+                del column[cut:]
+            self.last = None
+        return dropped
+
+
+class MetricsHistory:
+    """metrics.jsonl in order: `train` and `validation` series. Feed it raw lines."""
+
+    def __init__(self) -> None:
+        self.train = Series()
+        self.validation = Series()
+        self.refused = 0
+        """Lines left out: of no known kind, or of an attempt or step that was over."""
+
+    def feed(self, lines: list[Line]) -> None:
+        """Take lines in the order of the file."""
+        for line in lines:
+            kind = line.get("kind")
+            if kind == "train":
+                taken = self.train.add(line)
+            elif kind == "validation":
+                taken = self.validation.add(line)
+            else:
+                taken = kind == "attempt" and self._begin(line)
+            if not taken:
+                self.refused += 1
+
+    def clear(self) -> None:
+        """Forget everything: the file was replaced."""
+        self.__init__()  # type: ignore[misc]
+
+    def _begin(self, line: Line) -> bool:
+        attempt, start_step = line.get("attempt"), line.get("start_step")
+        if type(attempt) is not int or type(start_step) is not int:
+            return False
+        self.train.begin_attempt(attempt, start_step)
+        self.validation.begin_attempt(attempt, start_step)
+        return True
+
+
+class EventHistory:
+    """events.jsonl in order. Happenings of undone steps are dropped; what processes and people did stays."""
+
+    def __init__(self) -> None:
+        self.events: list[Line] = []
+
+    def feed(self, lines: list[Line]) -> None:
+        """Take lines in the order of the file."""
+        for line in lines:
+            if line.get("kind") == EventKind.ATTEMPT:
+                self._begin(line)
+            if isinstance(line.get("kind"), str):
+                self.events.append(line)
+
+    def clear(self) -> None:
+        """Forget everything: the file was replaced."""
+        self.events = []
+
+    def _begin(self, header: Line) -> None:
+        attempt, start_step = header.get("attempt"), header.get("start_step")
+        if type(attempt) is int and type(start_step) is int:
+            self.events = [event for event in self.events if not _undone(event, attempt, start_step)]
+
+
+def _undone(event: dict[str, Any], attempt: int, start_step: int) -> bool:
+    if event.get("kind") not in _UNDONE_WITH_STEPS:
+        return False
+    step, of_attempt = event.get("step"), event.get("attempt")
+    return type(step) is int and type(of_attempt) is int and of_attempt < attempt and step > start_step
