@@ -1,0 +1,210 @@
+"""From settings to a run's folder, and from an interrupted run to its continuation. Every check that needs no torch is
+made before anything is written, so that a mistake leaves no empty run behind.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UserError
+from engine.language import _
+from engine.places import runs_dir as usual_runs_dir
+from engine.run.atomic import write_atomic
+from engine.run.clock import parse_utc, utc_iso
+from engine.run.create import create_run
+from engine.run.find import list_runs
+from engine.run.folder import RunFolder
+from engine.run.observe import observe
+from engine.run.requested import Weights, find_weights
+from engine.run.schema import Lineage, Manifest, State
+from engine.settings.material import find_data, find_tokenizer
+from engine.settings.moments import deadline_at
+from engine.settings.network import shape_from_settings
+from engine.settings.on_resume import ResumeChange, check_resume
+from engine.settings.resolve import build_settings
+from engine.settings.run_toml import parse_settings, render_settings
+from engine.settings.settings import Settings
+
+_SHIPPED_VOCABULARY = 6400
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """A run that can be made: what was asked, and the files it means."""
+
+    settings: Settings
+    name: str
+    """The last part of the run's id."""
+    preset: str | None
+    data: Path
+    tokenizer: Path
+    start_weights: Weights | None
+    """The weights to begin from; None begins afresh."""
+    deadline: datetime | None
+    notes: list[str] = field(default_factory=list)
+    """What a person should know before it starts."""
+
+    @property
+    def weights_name(self) -> str:
+        """MiniMind's name for the weights it will make, `pretrain_512`."""
+        return weights_name(self.settings)
+
+
+@dataclass(frozen=True)
+class ResumePlan:
+    """A run that can go on."""
+
+    folder: RunFolder
+    settings: Settings
+    """With the changes."""
+    preset: str | None
+    change: ResumeChange
+    paused: bool
+    """Its supervisor waits for `continue`: none need be started."""
+
+
+def weights_name(settings: Settings) -> str:
+    """MiniMind's name for the weights of such a run: `pretrain_512`, `pretrain_512_moe`."""
+    return f"{settings.save_weight}_{settings.hidden_size}" + ("_moe" if settings.use_moe else "")
+
+
+def plan_run(
+    settings: Settings, *, preset: str | None = None, name: str | None = None, runs_dir: Path | None = None
+) -> RunPlan:
+    """Check everything that can be checked without torch, and find the files the settings name. Writes nothing.
+
+    Raises UserError: no data, no tokenizer, no such weights, a shape that makes no network, a deadline that is over.
+    """
+    shape_from_settings(settings, _SHIPPED_VOCABULARY)  # its numbers must fit each other, whatever the vocabulary
+    found = find_data(settings.data_path)
+    tokenizer = find_tokenizer(settings.tokenizer)
+    start = find_weights(settings, runs_dir or usual_runs_dir())
+    deadline = None
+    if settings.deadline != "none":
+        now = datetime.now(UTC)
+        deadline = deadline_at(settings.deadline, now)
+        if deadline <= now:
+            raise UserError(
+                _("deadline = {deadline} is over: it is {now} now.").format(
+                    deadline=settings.deadline, now=now.astimezone().isoformat(timespec="minutes")
+                )
+            )
+    return RunPlan(
+        settings=settings,
+        name=name or preset or settings.save_weight,
+        preset=preset,
+        data=found.path,
+        tokenizer=tokenizer.resolve(),
+        start_weights=start,
+        deadline=deadline,
+        notes=[found.note] if found.note else [],
+    )
+
+
+def make_run(plan: RunPlan, runs_dir: Path | None = None) -> RunFolder:
+    """The folder of a planned run: run.toml as it was asked, manifest.json with the files it meant. Starts nothing.
+
+    Raises UserError when the folder cannot be made.
+    """
+    known = {
+        "preset": plan.preset,
+        "weights_name": plan.weights_name,
+        "data_path": str(plan.data),
+        "tokenizer_path": str(plan.tokenizer),
+        "seed": plan.settings.seed,
+        "deadline_at": utc_iso(plan.deadline.timestamp()) if plan.deadline else None,
+        "lineage": _lineage(plan.start_weights),
+    }
+    manifest = Manifest.model_validate({name: value for name, value in known.items() if value is not None})
+    return create_run(runs_dir or usual_runs_dir(), plan.name, render_settings(plan.settings, plan.preset), manifest)
+
+
+def newest_unfinished(wanted: str, runs_dir: Path | None = None) -> RunFolder:
+    """The newest run of the weights name `wanted` (`pretrain_512`) that can go on.
+
+    Raises UserError when there is none, saying whether the newest of that name is finished or still runs.
+    """
+    place = runs_dir or usual_runs_dir()
+    first: UserError | None = None
+    for folder in list_runs(place):
+        try:
+            if folder.read_manifest().weights_name != wanted:
+                continue
+            refuse_unresumable(folder)
+        except UserError as error:
+            first = first or error
+            continue
+        return folder
+    if first is not None:
+        raise first
+    raise UserError(
+        _("There is no run of {name} in {folder} to resume. Without --from_resume a new one starts.").format(
+            name=wanted, folder=place
+        )
+    )
+
+
+def refuse_unresumable(folder: RunFolder) -> None:
+    """Return if the run can go on (a paused one can). Raises UserError when it runs, or is finished."""
+    seen = observe(folder)
+    if seen.is_live and seen.state is not State.PAUSED:
+        raise UserError(_("Run {run} is running already. Watch it: minimind attach {run}").format(run=folder.id))
+    if seen.state is State.FINISHED:
+        steps = seen.status.step if seen.status else 0
+        raise UserError(
+            _(
+                "Run {run} is finished: all its {steps} steps are made, nothing is left to resume. "
+                "To train its weights further, start a new run: minimind run --from_weight {run}"
+            ).format(run=folder.id, steps=steps)
+        )
+    deadline = (folder.read_manifest().model_extra or {}).get("deadline_at")
+    if isinstance(deadline, str) and parse_utc(deadline) <= datetime.now(UTC).timestamp():
+        raise UserError(
+            _(
+                "Run {run} was to end by {moment}, which is over: nothing is left to resume. "
+                "To train its weights further, start a new run: minimind run --from_weight {run}"
+            ).format(run=folder.id, moment=deadline)
+        )
+
+
+def plan_resume(
+    folder: RunFolder, values: Mapping[str, Any] | None = None, places: Mapping[str, str] | None = None
+) -> ResumePlan:
+    """Check that a run can go on with the changed `values`; nothing is written.
+
+    Raises UserError when it runs or is finished, for a wrong value, and for a setting that a run keeps.
+    """
+    refuse_unresumable(folder)
+    before, preset = parse_settings(folder.run_toml)
+    asked = dict(values or {})
+    if "data_path" in asked and _same_data(folder, str(asked["data_path"])):
+        del asked["data_path"]  # spelt otherwise, but the file it was trained on
+    after = build_settings(before.model_dump(), asked, places=places)
+    return ResumePlan(folder, after, preset, check_resume(before, after), observe(folder).state is State.PAUSED)
+
+
+def apply_changes(plan: ResumePlan) -> None:
+    """Write the changed settings into run.toml, so that the next attempt takes them. Raises UserError."""
+    if not plan.change.changed:
+        return
+    try:
+        write_atomic(plan.folder.run_toml, render_settings(plan.settings, plan.preset).encode())
+    except OSError as error:
+        raise UserError(
+            _("Cannot write {path}: {problem}.").format(path=plan.folder.run_toml, problem=error.strerror)
+        ) from error
+
+
+def _same_data(folder: RunFolder, asked: str) -> bool:
+    try:
+        return str(find_data(asked).path) == folder.read_manifest().data_path
+    except UserError:
+        return False
+
+
+def _lineage(start: Weights | None) -> Lineage | None:
+    if start is None:
+        return None
+    return Lineage(kind="weights", run=start.run, path=str(start.path), step=start.step)
