@@ -25,9 +25,16 @@ class Block(nn.Module):
         self.post_attention_layernorm = RMSNorm(shape.hidden_size, shape.rms_norm_eps, shape.norm_cast)
         self.mlp = FeedForward(shape)
 
-    def forward(self, x: Tensor, by: Rotation, mask: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
-        """The stream `x` (B, T, C) after this block."""
-        x = x + self.self_attn(self.input_layernorm(x), by, mask, cache)
+    def forward(
+        self,
+        x: Tensor,
+        by: Rotation,
+        mask: Tensor | None = None,
+        document_ids: Tensor | None = None,
+        cache: KVCache | None = None,
+    ) -> Tensor:
+        """The stream `x` (B, T, C) after this block; see Attention.forward."""
+        x = x + self.self_attn(self.input_layernorm(x), by, mask, document_ids, cache)
         return x + self.mlp(self.post_attention_layernorm(x))  # type: ignore[no-any-return]
 
 
@@ -56,13 +63,17 @@ class Decoder(nn.Module):
             seen = 0 if cache is None else cache.length
             positions = torch.arange(seen, seen + ids.shape[1], device=ids.device)[None]
         by = rotation(positions, self.shape.head_dim, self.shape.rope_theta)
-        mask = None if document_ids is None else document_mask(document_ids)
+        mask = None
+        if cache is None and ids.device.type == "cpu":
+            document_ids = torch.ones_like(ids) if document_ids is None else document_ids
+        elif document_ids is not None:
+            mask, document_ids = document_mask(document_ids), None
         x = self.embed_tokens(ids)  # (B, T, C)
         for block in self.layers:
             if self.recompute and torch.is_grad_enabled():
-                x = checkpoint(block, x, by, mask, use_reentrant=False, preserve_rng_state=False)
+                x = checkpoint(block, x, by, mask, document_ids, use_reentrant=False, preserve_rng_state=False)
             else:
-                x = block(x, by, mask, cache)
+                x = block(x, by, mask, document_ids, cache)
         if cache is not None:
             cache.advance(ids.shape[1])
         return self.norm(x)  # type: ignore[no-any-return]

@@ -1,0 +1,75 @@
+"""Independent networks of the same shape, built by transformers, to compare ours with."""
+
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor
+
+from engine.model.transformer import LanguageModel
+from engine.settings.shape import ModelShape, shape_of
+
+# Small, but with every ratio that matters: several query heads a key head, a head width that is not hidden / heads.
+SMALL = {
+    "minimind2": shape_of(
+        "minimind2", vocab_size=97, hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=80
+    ),
+    "minimind3": shape_of(
+        "minimind3", vocab_size=97, hidden_size=48, num_hidden_layers=3, head_dim=16, intermediate_size=80
+    ),
+}
+FULL = {
+    "minimind2-small": shape_of("minimind2", hidden_size=512, num_hidden_layers=8),
+    "minimind3": shape_of("minimind3", hidden_size=768, num_hidden_layers=8),
+}
+
+
+def reference(shape: ModelShape, attention: str = "sdpa") -> Any:
+    """transformers' model of `shape`: Qwen3 where queries are normalised, else Llama."""
+    common: dict[str, Any] = {
+        "vocab_size": shape.vocab_size,
+        "hidden_size": shape.hidden_size,
+        "num_hidden_layers": shape.num_hidden_layers,
+        "num_attention_heads": shape.num_attention_heads,
+        "num_key_value_heads": shape.num_key_value_heads,
+        "head_dim": shape.head_dim,
+        "intermediate_size": shape.intermediate_size,
+        "rms_norm_eps": shape.rms_norm_eps,
+        "max_position_embeddings": shape.max_position_embeddings,
+        "tie_word_embeddings": True,
+        "attention_bias": False,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "pad_token_id": 0,
+        "attn_implementation": attention,
+    }
+    if int(transformers.__version__.split(".")[0]) >= 5:
+        common["rope_parameters"] = {"rope_type": "default", "rope_theta": shape.rope_theta}
+    else:
+        common["rope_theta"] = shape.rope_theta
+    if shape.qk_norm:
+        return transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**common))
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**common))
+
+
+def twin(model: LanguageModel) -> Any:
+    """The reference network with the weights of `model`, loaded strictly by name."""
+    other = reference(model.shape)
+    other.load_state_dict(model.state_dict(), strict=True)
+    return other.train()
+
+
+def build(shape: ModelShape, seed: int = 0) -> LanguageModel:
+    """A network with norms that are not all 1, so that a misplaced norm weight shows."""
+    generator = torch.Generator().manual_seed(seed)
+    model = LanguageModel(shape, generator=generator)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "norm" in name:
+                parameter.add_(torch.rand(parameter.shape, generator=generator) - 0.5)
+    return model
+
+
+def relative_error(ours: Tensor, theirs: Tensor) -> float:
+    """The largest difference, over the largest value of the expected tensor."""
+    return float((ours - theirs).abs().max() / theirs.abs().max())
