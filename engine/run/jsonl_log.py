@@ -97,14 +97,15 @@ class LineWriter:
 class Tail:
     """Follows a JSON Lines file by offset: each `poll` returns the whole lines that came since the last one.
 
-    A line without its newline waits for the rest. Lines that are not JSON objects, or not UTF-8, are counted in
-    `bad_lines` and skipped. When the file was truncated or replaced, reading starts over and `generation` grows: the
-    caller forgets what it read. Inotify fails on network file systems; looking at the size works everywhere.
+    A line without its newline waits for the rest. Lines that are not JSON objects, not UTF-8 or longer than `max_line`
+    bytes are counted in `bad_lines` and skipped. When the file was truncated or replaced, reading starts over and
+    `generation` grows: the caller forgets what it read. Inotify fails on network file systems; looking at the size works everywhere.
     """
 
-    def __init__(self, path: Path, offset: int = 0) -> None:
+    def __init__(self, path: Path, offset: int = 0, *, max_line: int = MAX_LINE) -> None:
         self.path = path
         self.offset = offset
+        self._max_line = max_line
         self.generation = 0
         self.bad_lines = 0
         self.caught_up = False
@@ -156,12 +157,15 @@ class Tail:
             if end == 0:
                 if len(chunk) < size:  # the end of the file: an unfinished line
                     return
-                if self._skipping or size >= MAX_LINE:
+                if self._skipping or size >= self._max_line:
                     self._skipping = True
                     self.offset += len(chunk)
                     self._remember(chunk)
+                    if time.monotonic() >= deadline:
+                        self.caught_up = False
+                        return
                 else:
-                    size = min(size * 4, MAX_LINE)
+                    size *= 4
                 continue
             whole = chunk[:end]
             start = 0
@@ -184,6 +188,9 @@ class Tail:
         loads = orjson.loads
         for raw in whole.split(b"\n"):
             if not raw or raw == b"\r":
+                continue
+            if len(raw) > self._max_line:
+                self.bad_lines += 1
                 continue
             try:
                 value = loads(raw)

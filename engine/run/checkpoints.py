@@ -1,0 +1,333 @@
+"""The catalogue of a run's checkpoints: written complete or not at all, verified by hash, kept by a rule. No torch.
+
+A checkpoint is a folder `step-00000100` with its files and, written last, checkpoint.json with their sizes and hashes.
+Neither safetensors nor torch notices a flipped byte; only the hashes do. "Latest" is nowhere written down: it is
+the newest folder whose hashes hold.
+"""
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from engine.language import _
+from engine.run.atomic import HashingFile, fsync_file, fsync_folder, hash_file, write_atomic
+from engine.run.folder import RunFolder
+from engine.run.schema import FORMAT, CheckpointRecord, FilePrint
+
+RECORD = "checkpoint.json"
+LEAST_KEPT = 2
+"""Never fewer: the newest may turn out to be damaged."""
+
+_NAME = re.compile(r"step-(\d{8,})")
+_STAGING = ".staging-"
+_REPLACED = ".replaced-"
+_DELETING = ".deleting-"
+
+
+class CheckpointError(Exception):
+    """A checkpoint could not be saved, in words. All earlier ones are untouched."""
+
+
+@dataclass(frozen=True)
+class CheckpointInfo:
+    """A checkpoint as its record tells; whether the files agree, `verify` says."""
+
+    path: Path
+    step: int
+    record: CheckpointRecord | None
+    """None when checkpoint.json is missing or broken."""
+
+    @property
+    def name(self) -> str:
+        """The folder's name, `step-00000100`."""
+        return self.path.name
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files by the record."""
+        return 0 if self.record is None else sum(file.size for file in self.record.files.values())
+
+
+def checkpoint_name(step: int) -> str:
+    """The folder's name of the checkpoint at `step`."""
+    return f"step-{step:08d}"
+
+
+class Staging:
+    """A checkpoint being written, aside in the same folder; nothing counts until `commit`.
+
+    Use it as a context manager: without a commit everything written is removed, and an error of the disk becomes a
+    CheckpointError in words, also when a serialiser hid it behind an exception of its own.
+    """
+
+    def __init__(self, folder: RunFolder, step: int, expected_bytes: int | None = None) -> None:
+        self.folder = folder
+        self.step = step
+        self.path = folder.checkpoints / f"{_STAGING}{checkpoint_name(step)}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.committed: CheckpointInfo | None = None
+        self._expected = expected_bytes
+        self._open: dict[str, HashingFile] = {}
+        self._prints: dict[str, FilePrint] = {}
+
+    def __enter__(self) -> "Staging":
+        try:
+            self.folder.checkpoints.mkdir(exist_ok=True)
+            free = shutil.disk_usage(self.folder.checkpoints).free
+            if self._expected is not None and free < self._expected:
+                raise CheckpointError(self._words(_("the disk is too full")))
+            self.path.mkdir()
+        except OSError as error:
+            raise CheckpointError(self._words(error.strerror or str(error))) from error
+        return self
+
+    def open(self, name: str) -> HashingFile:
+        """A new file of the checkpoint, hashed as it is written; `commit` closes it. Raises OSError."""
+        file = HashingFile(self.path / _file_name(name))
+        self._open[name] = file
+        return file
+
+    def add(self, name: str, write: Callable[[Path], None]) -> None:
+        """A file whose serialiser wants a path: it is written, then synced and hashed. Raises OSError."""
+        path = self.path / _file_name(name)
+        write(path)
+        fsync_file(path)
+        self._prints[name] = hash_file(path)
+
+    def commit(self, *, attempt: int, **fields: Any) -> CheckpointInfo:
+        """Write checkpoint.json, sync and rename: from here on the checkpoint counts.
+
+        `fields` are those of CheckpointRecord, and any others. One that is there already for this step is replaced.
+        Raises OSError (the context manager turns it into CheckpointError), ValidationError.
+        """
+        for name, file in self._open.items():
+            if not file.closed:
+                file.close()
+            self._prints[name] = file.print
+        record = CheckpointRecord.model_validate(
+            {**fields, "attempt": attempt, "step": self.step, "files": self._prints}
+        )
+        data = orjson.dumps(record.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        write_atomic(self.path / RECORD, data)
+        target = self.folder.checkpoints / checkpoint_name(self.step)
+        replaced = self.folder.checkpoints / f"{_REPLACED}{target.name}"
+        if target.exists():
+            shutil.rmtree(replaced, ignore_errors=True)
+            target.rename(replaced)
+        self.path.rename(target)
+        fsync_folder(self.folder.checkpoints)
+        shutil.rmtree(replaced, ignore_errors=True)
+        self.committed = CheckpointInfo(target, self.step, record)
+        return self.committed
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _traceback: object) -> None:
+        if self.committed is not None:
+            return
+        disk = error if isinstance(error, OSError) else None
+        for file in self._open.values():
+            disk = disk or file.error
+            with contextlib.suppress(OSError):
+                file.close()
+        words = self._words(disk.strerror or str(disk)) if disk is not None else ""
+        shutil.rmtree(self.path, ignore_errors=True)
+        _restore_replaced(self.folder)
+        if disk is not None:
+            raise CheckpointError(words) from error
+
+    def _words(self, problem: str) -> str:
+        written = sum(file.size for file in self._open.values()) + sum(file.size for file in self._prints.values())
+        needed = max(written, self._expected or 0)
+        try:
+            free: int | None = shutil.disk_usage(self.folder.path).free
+        except OSError:
+            free = None
+        return _(
+            "The checkpoint at step {step} could not be saved: {problem}. It needs {needed} bytes or more, {free} are "
+            "free on the disk of {path}. Earlier checkpoints are untouched."
+        ).format(
+            step=self.step,
+            problem=problem[:1].lower() + problem[1:],
+            needed=f"{needed:,}",
+            free="?" if free is None else f"{free:,}",
+            path=self.folder.path,
+        )
+
+
+def begin_checkpoint(folder: RunFolder, step: int, expected_bytes: int | None = None) -> Staging:
+    """Begin the checkpoint at `step`: `with begin_checkpoint(...) as staging: ...; staging.commit(...)`.
+
+    With `expected_bytes` a disk that has fewer free is noticed before anything is written. The `with` raises
+    CheckpointError when the disk refuses.
+    """
+    return Staging(folder, step, expected_bytes)
+
+
+def scan(folder: RunFolder) -> list[CheckpointInfo]:
+    """All checkpoints, newest first, also those without a valid record; not the set-aside and the unfinished."""
+    found: list[CheckpointInfo] = []
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder.checkpoints) as entries:
+        for entry in entries:
+            match = _NAME.fullmatch(entry.name)
+            if match and entry.is_dir():
+                path = Path(entry.path)
+                found.append(CheckpointInfo(path, int(match[1]), _read_record(path)))
+    return sorted(found, key=lambda info: info.step, reverse=True)
+
+
+def newest(folder: RunFolder) -> CheckpointInfo | None:
+    """The newest checkpoint with a record, unverified: for showing, not for loading."""
+    return next((info for info in scan(folder) if info.record is not None), None)
+
+
+def best(infos: Iterable[CheckpointInfo]) -> CheckpointInfo | None:
+    """The one of the lowest validation loss; the newer of equals; None when none was validated."""
+    judged = [
+        (info.record.validation_loss, -info.step, info)
+        for info in infos
+        if info.record is not None and info.record.validation_loss is not None
+    ]
+    return min(judged, key=lambda entry: entry[:2])[2] if judged else None
+
+
+def verify(info: CheckpointInfo, on_bytes: Callable[[int], None] | None = None) -> str:
+    """Hash all files of a checkpoint against its record: what is wrong in words, empty when all holds.
+
+    `on_bytes` hears of each chunk's size, for progress.
+    """
+    record = info.record
+    if record is None:
+        return _("{file} is missing or broken").format(file=RECORD)
+    if record.format > FORMAT:
+        return _("its format {theirs} is newer than {ours}").format(theirs=record.format, ours=FORMAT)
+    if record.step != info.step or not record.files:
+        return _("{file} does not belong to it").format(file=RECORD)
+    for name, expected in record.files.items():
+        try:
+            path = info.path / _file_name(name)
+            size = path.stat().st_size
+            if size != expected.size:
+                return _("{file} has {n} bytes instead of {expected}").format(file=name, n=size, expected=expected.size)
+            if hash_file(path, on_bytes).sha256 != expected.sha256:
+                return _("{file} is damaged: its hash differs").format(file=name)
+        except (OSError, ValueError) as error:
+            return _("{file} cannot be read: {problem}").format(
+                file=name, problem=getattr(error, "strerror", None) or error
+            )
+    return ""
+
+
+def newest_valid(
+    folder: RunFolder,
+    on_bad: Callable[[CheckpointInfo, str, Path], None],
+    on_bytes: Callable[[int], None] | None = None,
+) -> CheckpointInfo | None:
+    """The newest checkpoint whose hashes hold. Only the lock's owner calls this.
+
+    A bad one met on the way is renamed to `step-00000100.bad-1`, kept, and told to `on_bad` with what is wrong and
+    where it lies now. None when there is no valid one. Raises OSError when a bad one cannot be renamed.
+    """
+    for info in scan(folder):
+        problem = verify(info, on_bytes)
+        if not problem:
+            return info
+        on_bad(info, problem, _set_aside(info.path))
+    return None
+
+
+def retain(folder: RunFolder, keep_last: int, keep_steps: Iterable[int] = ()) -> list[CheckpointInfo]:
+    """Delete the checkpoints nobody wants: all but the last `keep_last` (two at least), the best by validation loss,
+    those of `keep_steps` and those marked `keep`. Returns the deleted. Failures to delete are left for the next time.
+    """
+    infos = [info for info in scan(folder) if info.record is not None]
+    wanted = {info.step for info in infos[: max(keep_last, LEAST_KEPT)]} | set(keep_steps)
+    wanted |= {info.step for info in infos if info.record is not None and info.record.keep}
+    best_one = best(infos)
+    if best_one is not None:
+        wanted.add(best_one.step)
+    deleted: list[CheckpointInfo] = []
+    for info in infos:
+        if info.step not in wanted:
+            doomed = info.path.with_name(f"{_DELETING}{info.name}-{secrets.token_hex(4)}")
+            with contextlib.suppress(OSError):
+                info.path.rename(doomed)  # at once: a half deleted one must not look like a damaged one
+                deleted.append(info)
+                shutil.rmtree(doomed)
+    return deleted
+
+
+def clean_up(folder: RunFolder) -> list[str]:
+    """Finish what a crash left: remove unfinished and half deleted checkpoints, put a replaced one back.
+
+    Only the lock's owner calls this, while no worker lives. Returns the names removed.
+    """
+    _restore_replaced(folder)
+    removed: list[str] = []
+    for path in _below(folder):
+        if path.name.startswith((_STAGING, _DELETING, _REPLACED)):
+            shutil.rmtree(path, ignore_errors=True)
+            removed.append(path.name)
+    return removed
+
+
+def copy_checkpoint(info: CheckpointInfo, target: RunFolder, **changes: Any) -> CheckpointInfo:
+    """Copy a verified checkpoint into another run (a fork), hashed on the way; `changes` are fields of its record.
+
+    Raises CheckpointError when it is damaged or the disk refuses.
+    """
+    record = info.record
+    if record is None:
+        raise CheckpointError(_("{path}: {problem}.").format(path=info.path, problem=verify(info)))
+    with begin_checkpoint(target, info.step, expected_bytes=info.size) as staging:
+        for name, expected in record.files.items():
+            with (info.path / _file_name(name)).open("rb") as source, staging.open(name) as file:
+                shutil.copyfileobj(source, file, 8 << 20)
+            if file.print.sha256 != expected.sha256:
+                raise CheckpointError(_("{path}: {problem}.").format(path=info.path / name, problem=verify(info)))
+        fields = record.model_dump(exclude={"files", "attempt", "step", "t"}) | {"attempt": 0} | changes
+        return staging.commit(**fields)
+    raise AssertionError("unreachable")
+
+
+def _read_record(path: Path) -> CheckpointRecord | None:
+    try:
+        return CheckpointRecord.model_validate(orjson.loads((path / RECORD).read_bytes()))
+    except (OSError, orjson.JSONDecodeError, ValidationError):
+        return None
+
+
+def _file_name(name: str) -> str:
+    """`name` if it stays within the checkpoint's folder. Raises ValueError."""
+    if not name or name in (".", "..", RECORD) or "/" in name or "\0" in name:
+        raise ValueError(f"{name!r} is no file of a checkpoint")
+    return name
+
+
+def _set_aside(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.bad-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    return aside
+
+
+def _restore_replaced(folder: RunFolder) -> None:
+    for path in _below(folder):
+        original = path.with_name(path.name.removeprefix(_REPLACED))
+        if path.name.startswith(_REPLACED) and not original.exists():
+            with contextlib.suppress(OSError):
+                path.rename(original)
+
+
+def _below(folder: RunFolder) -> Iterator[Path]:
+    try:
+        yield from list(folder.checkpoints.iterdir())
+    except FileNotFoundError:
+        return
