@@ -193,6 +193,7 @@ class ControlInbox:
         self._tail = Tail(folder.control, offset=offset, max_line=MAX_REQUEST)
         self._seen = set(answered)
         self._bad_lines = 0
+        self._open: dict[str, str] = {}
 
     def poll(self, step: int, *, only: Callable[[Request], bool] | None = None) -> list[Request]:
         """Well-formed requests to this attempt that came since the last poll. Never raises for what the file holds.
@@ -218,6 +219,7 @@ class ControlInbox:
             if only is None or (request is not None and only(request)):
                 self._seen.add(request_id)
                 if request is not None:
+                    self._open[request_id] = request.op
                     fresh.append(request)
                 else:
                     self._refuse(request_id, line.get("op"), problem, step)
@@ -225,12 +227,22 @@ class ControlInbox:
             self._refuse(None, None, _("{n} lines of control.jsonl are not requests.").format(n=broken), step)
         return fresh
 
-    def answer(self, request: Request, accepted: bool, reason: str, step: int) -> None:
-        """Write the answer to a request; a full disk delays it."""
+    def answer(self, request_id: str, accepted: bool, reason: str | None, step: int) -> None:
+        """Write the answer to a request that `poll` returned; a full disk delays it."""
         answer = ControlAnswer(
-            attempt=self._attempt, step=step, id=request.id, op=request.op, accepted=accepted, reason=reason
+            attempt=self._attempt,
+            step=step,
+            id=request_id,
+            op=self._open.pop(request_id, None),
+            accepted=accepted,
+            reason=reason,
         )
         self._answers.append_or_keep(answer.model_dump(exclude_none=True))
+
+    @property
+    def unanswered(self) -> list[str]:
+        """The ids of the requests that `poll` returned and nobody has answered yet."""
+        return list(self._open)
 
     def _read(self, line: Line) -> tuple[Request | None, str]:
         try:

@@ -99,7 +99,8 @@ class Tail:
 
     A line without its newline waits for the rest. Lines that are not JSON objects, not UTF-8 or longer than `max_line`
     bytes are counted in `bad_lines` and skipped. When the file was truncated or replaced, reading starts over and
-    `generation` grows: the caller forgets what it read. Inotify fails on network file systems; looking at the size works everywhere.
+    `generation` grows: the caller forgets what it read. Inotify fails on network file systems; looking at the size
+    works everywhere.
     """
 
     def __init__(self, path: Path, offset: int = 0, *, max_line: int = MAX_LINE) -> None:
