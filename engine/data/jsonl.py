@@ -65,6 +65,7 @@ class LineReader:
     A byte order mark, CRLF, blank lines and a last line without a newline are tolerated and counted. Text never holds
     a lone surrogate, so it can always be encoded as UTF-8.
 
+    `lines`, `bytes_read` and `bytes_consumed` (up to the end of the newest line) say how far it is.
     on_problem gets every unusable line, and each kind of note at its first occurrence; `counts` counts them all.
     on_block sees every block of bytes as it is read from the file (for hashing), before its lines are yielded.
     Raises UserError when the file cannot be opened or read.
@@ -84,6 +85,7 @@ class LineReader:
         self.max_line_bytes = max_line_bytes
         self.lines = 0
         self.bytes_read = 0
+        self.bytes_consumed = 0
         self.counts: Counter[str] = Counter()
         self._on_problem = on_problem
         self._on_block = on_block
@@ -115,6 +117,7 @@ class LineReader:
         field = self.text_field
         while line := source.readline(limit + 1):
             self.lines += 1
+            self.bytes_consumed += len(line)
             if len(line) > limit and not line.endswith(b"\n"):
                 del line
                 self._skip_line(source)
@@ -144,6 +147,7 @@ class LineReader:
 
     def _skip_line(self, source: io.BufferedReader) -> None:
         while rest := source.readline(BLOCK_BYTES):
+            self.bytes_consumed += len(rest)
             if rest.endswith(b"\n"):
                 return
 

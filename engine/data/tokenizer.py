@@ -44,7 +44,7 @@ _CANDIDATES: dict[str, tuple[str, ...]] = {
 class Tokenizer:
     """A tokenizer.json as training and sampling use it.
 
-    Truncation and padding written in the file are switched off, and its post-processor never adds tokens: what surrounds
+    Truncation and padding written in the file are switched off and its post-processor never adds tokens: what surrounds
     a document is decided by the rows, in one place. `sha256` identifies what the tokenizer does, not how its file is
     laid out. Calls are thread-safe and release the interpreter while the library works.
     """
