@@ -1,0 +1,272 @@
+"""From a run's folder to its trainer: read what was asked, load the data, make the network, restore a checkpoint."""
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from engine.convert.fitting import load_weights
+from engine.convert.reading import read_weights
+from engine.data.stream import Cursor, UpdateStream, updates_per_epoch
+from engine.errors import UserError
+from engine.estimate.flops import training_flops_per_token
+from engine.estimate.peak import peak_flops
+from engine.language import _
+from engine.model.transformer import LanguageModel
+from engine.places import cache_dir
+from engine.run.checkpoints import scan
+from engine.run.clock import ActiveClock, parse_utc
+from engine.run.publishing import published_by
+from engine.run.schema import EventKind, Manifest, Phase, Reason
+from engine.run.worker_link import WorkerLink
+from engine.settings.network import shape_from_settings
+from engine.settings.run_toml import parse_settings
+from engine.settings.schedule import Horizon, Schedule
+from engine.settings.settings import Settings
+from engine.train.budget import EndPlanner, TimeBounds
+from engine.train.compilation import compiled_network
+from engine.train.computing import Computing, choose_computing
+from engine.train.exactness import surroundings, why_inexact
+from engine.train.loading import Restored, restore
+from engine.train.loop import Trainer
+from engine.train.material import Material, open_material
+from engine.train.optimizers import LossScaler, ModelOptimizer, build_optimizer
+from engine.train.precision import choose_compile
+from engine.train.reporting import Reporter
+from engine.train.rng import derive_seed, seed_everything
+from engine.train.saving import Identity, Saver, SavePlan
+from engine.train.state import TrainerState
+from engine.train.trackers import RunInfo, TrackerName, Trackers, build_trackers
+from engine.train.update import Network, Updater, to_device
+from engine.train.watching import SampleSettings, Watcher
+
+
+def build_trainer(link: WorkerLink) -> Trainer:
+    """Everything a training needs, at its first update or at the one its checkpoint waits for.
+
+    Raises UserError for what only a person can mend, BuildStopped when a stop was asked for while tokenising.
+    """
+    settings, _preset = parse_settings(link.folder.run_toml)
+    manifest = link.folder.read_manifest()
+    computing = choose_computing(settings, link)
+    material = open_material(settings, Path(manifest.data_path), Path(manifest.tokenizer_path), cache_dir(), link)
+
+    link.update(phase=Phase.LOADING)
+    seed_everything(settings.seed)
+    shape = shape_from_settings(settings, material.tokenizer.vocab_size)
+    model = LanguageModel(shape, recompute=settings.recompute).to(computing.device)
+    optimizer = _optimizer(settings, model, computing)
+    scaler = LossScaler(computing.precision.scaler)
+    checkpoint = next((info for info in scan(link.folder) if info.path == link.checkpoint), None)
+    restored: Restored | None = None
+    if checkpoint is not None:
+        hashes = {
+            "rows_fingerprint": material.training.fingerprint,
+            "tokenizer_hash": material.tokenizer.sha256,
+        }
+        restored = restore(checkpoint, model, optimizer, scaler, **hashes)
+    elif manifest.lineage is not None and manifest.lineage.path is not None:
+        _start_from(Path(manifest.lineage.path), model, material)
+    schedule = _schedule(settings)
+    state = restored.state if restored else _first_state(settings, schedule, material)
+    network = _network(settings, model, material, computing, link)
+
+    around = surroundings(
+        device=computing.device,
+        dtype=computing.precision.dtype,
+        compiled=network is not model,
+        deterministic=computing.deterministic,
+        recompute=settings.recompute,
+        batch_size=settings.batch_size,
+        accumulation_steps=settings.accumulation_steps,
+        world_size=1,
+    )
+    stream = UpdateStream(
+        material.training,
+        seed=settings.seed,
+        micro_batch=settings.batch_size,
+        accumulation_steps=settings.accumulation_steps,
+        start=Cursor(state.epoch, state.row),
+        end_epoch=settings.epochs,
+    )
+    trackers = _trackers(settings, link, state)
+    clock = ActiveClock(state.elapsed)
+    updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip)
+    watcher = Watcher(
+        link, trackers, updater, material.validation, settings.batch_size, material.tokenizer, _samples(settings), clock
+    )
+    identity = Identity(material.training.fingerprint, material.tokenizer.sha256, around)
+    saver = Saver(link.folder, link, model, optimizer, scaler, identity, _save_plan(settings, manifest), clock)
+    saver.last_step = state.step if restored else None
+    reporter = Reporter(
+        link,
+        trackers,
+        computing.device,
+        training_flops_per_token(shape, settings.max_seq_len),
+        peak_flops(computing.info.name, computing.precision.dtype),
+    )
+    most = _most_updates(settings, material)
+    bounds = TimeBounds(settings.time_budget, parse_utc(manifest.deadline_at) if manifest.deadline_at else None)
+    _describe(link, settings, material, model, computing, around, restored)
+    if restored is not None:
+        restored.restore_rng()
+    return Trainer(
+        settings=settings,
+        state=state,
+        link=link,
+        stream=stream,
+        updater=updater,
+        schedule=schedule,
+        horizon=Horizon.from_list(state.horizon),
+        planner=EndPlanner(bounds, most),
+        reporter=reporter,
+        watcher=watcher,
+        saver=saver,
+        trackers=trackers,
+        clock=clock,
+    )
+
+
+def _optimizer(settings: Settings, model: LanguageModel, computing: Computing) -> ModelOptimizer:
+    return build_optimizer(
+        model,
+        settings.optimizer,
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        betas=(settings.adam_beta1, settings.adam_beta2),
+        eps=settings.adam_eps,
+        muon_momentum=settings.muon_momentum,
+        muon_dtype=torch.bfloat16 if computing.info.kind == "cuda" and computing.info.native_bf16 else torch.float32,
+    )
+
+
+def _schedule(settings: Settings) -> Schedule:
+    return Schedule(
+        settings.schedule,
+        settings.learning_rate,
+        warmup_steps=settings.warmup_steps,
+        min_lr_ratio=settings.min_lr_ratio,
+        decay_share=settings.decay_ratio,
+    )
+
+
+def _most_updates(settings: Settings, material: Material) -> int:
+    """Updates that epochs and max_steps allow."""
+    by_epochs = settings.epochs * updates_per_epoch(material.training.row_count, settings.rows_per_update)
+    return min(by_epochs, settings.max_steps) if settings.max_steps else by_epochs
+
+
+def _first_state(settings: Settings, schedule: Schedule, material: Material) -> TrainerState:
+    total = _most_updates(settings, material)
+    bounded = 0 < settings.max_steps == total
+    reason = Reason.MAX_STEPS if bounded else Reason.COMPLETE
+    return TrainerState(horizon=schedule.plan(total).to_list(), end_reason=reason.value)
+
+
+def _start_from(path: Path, model: LanguageModel, material: Material) -> None:
+    """Begin with the weights of a file. Raises UserError when they do not fit the network or the tokenizer."""
+    weights = read_weights(path)
+    beside = published_by(path.parent, path.stem)
+    theirs = weights.metadata.get("tokenizer_hash") or (beside.tokenizer_hash if beside else None)
+    if theirs is not None and theirs != material.tokenizer.sha256:
+        raise UserError(
+            _(
+                "The weights in {path} were trained with another tokenizer: their ids mean other text. "
+                "Give --tokenizer the one they were trained with."
+            ).format(path=path)
+        )
+    load_weights(model, weights)
+
+
+def _network(
+    settings: Settings, model: LanguageModel, material: Material, computing: Computing, link: WorkerLink
+) -> Network:
+    """The model, or its compiled form where that is asked for and works; why not is said."""
+    choice = choose_compile(settings.compile, computing.info, deterministic=computing.deterministic)
+    print(f"compile: {choice.why}", flush=True)  # noqa: T201 - into trainer.log
+    problem: str | None = None if choice.on or settings.compile is not True else choice.why
+    network: Network = model
+    if choice.on:
+        link.update(phase=Phase.COMPILING)
+        rows = np.arange(min(settings.batch_size, material.training.row_count))
+        first = to_device(material.training.batch(rows), computing.device)
+        network, problem = compiled_network(model, first, computing.autocast)
+    if problem is not None:
+        link.event(EventKind.WARNING, link.start_step, message=_("Training runs uncompiled. {why}").format(why=problem))
+    return network
+
+
+def _samples(settings: Settings) -> SampleSettings:
+    return SampleSettings(
+        prompts=settings.sample_prompts,
+        tokens=settings.sample_tokens,
+        temperature=settings.sample_temperature,
+        top_k=settings.sample_top_k,
+        top_p=settings.sample_top_p,
+        seed=derive_seed(settings.seed, "sample"),
+    )
+
+
+def _save_plan(settings: Settings, manifest: Manifest) -> SavePlan:
+    return SavePlan(
+        save_interval=settings.save_interval,
+        save_minutes=settings.save_minutes,
+        keep_checkpoints=settings.keep_checkpoints,
+        weights_name=manifest.weights_name or f"{settings.save_weight}_{settings.hidden_size}",
+        save_dir=None if settings.save_dir == "none" else Path(settings.save_dir).expanduser().absolute(),
+    )
+
+
+def _trackers(settings: Settings, link: WorkerLink, state: TrainerState) -> Trackers:
+    wanted: dict[TrackerName, bool] = {
+        "tensorboard": settings.use_tensorboard,
+        "wandb": settings.use_wandb,
+        "swanlab": settings.use_swanlab,
+    }
+    info = RunInfo(
+        run_id=link.folder.id,
+        folder=link.folder.path,
+        config=settings.model_dump(),
+        project=settings.wandb_project,
+        start_step=state.step,
+    )
+
+    def on_problem(name: str, message: str) -> None:
+        link.event(EventKind.WARNING, link.status.step, message=message, tracker=name)
+
+    return build_trackers([name for name, on in wanted.items() if on], info, on_problem)
+
+
+def _describe(
+    link: WorkerLink,
+    settings: Settings,
+    material: Material,
+    model: LanguageModel,
+    computing: Computing,
+    around: dict[str, Any],
+    restored: Restored | None,
+) -> None:
+    """Write what the run became into its manifest and status, and whether it goes on exactly."""
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+    reasons = [*why_inexact(restored.surroundings, around), *restored.notes] if restored else []
+    link.describe_run(
+        device=computing.info.name,
+        dtype=computing.precision.dtype,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        data_fingerprint=material.cache.content_sha256,
+        tokenizer_hash=material.tokenizer.sha256,
+        versions=versions,
+    )
+    link.describe_attempt(
+        device=computing.info.name,
+        dtype=computing.precision.dtype,
+        versions=versions,
+        exact=not reasons if restored else None,
+        why_inexact=reasons,
+    )
+    total = _most_updates(settings, material)
+    link.update(
+        epochs=settings.epochs, total_steps=total, total_tokens=settings.epochs * material.training.target_tokens
+    )

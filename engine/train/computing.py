@@ -1,0 +1,59 @@
+"""Where and how a run computes: device, precision, threads, determinism; chosen once, and said."""
+
+from dataclasses import dataclass
+
+import torch
+
+from engine.run.schema import EventKind
+from engine.run.worker_link import WorkerLink
+from engine.settings.settings import Settings
+from engine.train.hardware import (
+    DeviceInfo,
+    choose_device,
+    choose_threads,
+    read_machine,
+    set_deterministic,
+)
+from engine.train.precision import Precision, autocast, choose_dtype
+from engine.train.update import Autocast
+
+
+@dataclass(frozen=True)
+class Computing:
+    """The device, what its matrix products compute in, and whether only repeatable kernels are used."""
+
+    info: DeviceInfo
+    precision: Precision
+    deterministic: bool
+
+    @property
+    def device(self) -> torch.device:
+        """The device as torch names it."""
+        return self.info.torch_device
+
+    @property
+    def autocast(self) -> Autocast:
+        """Gives the context of a forward pass."""
+        return lambda: autocast(self.precision, self.info)
+
+
+def choose_computing(settings: Settings, link: WorkerLink) -> Computing:
+    """Choose what the settings leave open, set torch's threads and determinism, print why and warn where it is due.
+
+    Raises UserError for a device or dtype that is not there.
+    """
+    machine = read_machine()
+    choice = choose_device(settings.device, machine)
+    precision = choose_dtype(settings.dtype, choice.device)
+    deterministic = choice.device.kind == "cpu" if settings.deterministic == "auto" else settings.deterministic
+    notes = [*choice.notes, *precision.warnings, *set_deterministic(deterministic, choice.device)]
+    said = [f"device: {choice.device.name}", f"precision: {precision.why}"]
+    if choice.device.kind == "cpu":
+        threads = choose_threads(None if settings.num_threads == "auto" else settings.num_threads, machine.cores)
+        torch.set_num_threads(threads.threads)
+        said.append(f"threads: {threads.why}")
+    for line in said:
+        print(line, flush=True)  # noqa: T201 - trainer.log is where the choices are explained
+    for note in notes:
+        link.event(EventKind.WARNING, link.start_step, message=note)
+    return Computing(choice.device, precision, deterministic)

@@ -1,0 +1,240 @@
+"""The training loop, from the saved cursor to the end: update; then log, validate, sample, save, in that order."""
+
+import time
+from dataclasses import dataclass, field
+
+from engine.data.stream import Update, UpdateStream
+from engine.language import _
+from engine.run.checkpoints import CheckpointError
+from engine.run.clock import ActiveClock
+from engine.run.schema import EventKind, Phase, Reason, State
+from engine.run.worker_link import WorkerLink
+from engine.settings.schedule import Horizon, Schedule
+from engine.settings.settings import Settings
+from engine.train.budget import EndPlanner
+from engine.train.eta import EtaEstimator
+from engine.train.reporting import Reporter
+from engine.train.requests import RequestDesk, Stop
+from engine.train.saving import Saver
+from engine.train.state import TrainerState
+from engine.train.trackers import Trackers
+from engine.train.update import Updater, UpdateResult
+from engine.train.watching import Watcher
+
+
+@dataclass
+class Trainer:
+    """A run's parts, put together by the worker, and the loop that drives them."""
+
+    settings: Settings
+    state: TrainerState
+    link: WorkerLink
+    stream: UpdateStream
+    updater: Updater
+    schedule: Schedule
+    horizon: Horizon
+    planner: EndPlanner
+    reporter: Reporter
+    watcher: Watcher
+    saver: Saver
+    clock: ActiveClock
+    trackers: Trackers
+    eta: EtaEstimator = field(default_factory=EtaEstimator)
+
+    def __post_init__(self) -> None:
+        self.desk = RequestDesk(self.link, self.state)
+        self._time_is_up = False
+
+    def run(self) -> Stop:
+        """Train until the horizon's end or a stop; returns how it ended, with everything saved.
+
+        A stop is honoured between two micro-batches: the partial sums are dropped and the last update's state is saved.
+        Raises CheckpointError when the last save fails.
+        """
+        self.link.update(state=State.RUNNING)
+        self._settle()  # what the last update of an earlier attempt still owes
+        self.link.update(phase=Phase.TRAINING)
+        while not (stop := self._stop_wanted()) and not self._is_last:
+            started = self.clock.here
+            update = self.stream.take()
+            waited = self.clock.here - started
+            lr = self.schedule.lr_at(self.state.step, self.horizon) * self.state.lr_scale
+            result = self.updater.update(
+                update.batches, update.target_tokens, lr, lambda: self._stop_wanted() is not None, self._micro_batch
+            )
+            if result is None:
+                continue
+            self._advance(update, result, lr, self.clock.here - started, waited)
+            if stop := self._hopeless():
+                break
+            self._settle()
+            self.eta.mark(self.clock.here, self.state.step)
+        if self._is_last and not self.state.pending and not (stop and stop.state is State.FAILED):
+            stop = self._finished()
+        return self._end(stop or self._finished())
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether no update is left to make."""
+        return self._time_is_up or self.state.step >= self.horizon.end
+
+    @property
+    def _shown_epoch(self) -> int:
+        """The epoch the last update belongs to, from 1: a cursor at a row 0 stands behind a whole epoch."""
+        return self.state.epoch + (1 if self.state.row else 0)
+
+    def _stop_wanted(self) -> Stop | None:
+        if stop := self.desk.poll():
+            return stop
+        if not self._is_last and self.planner.expired(self.clock.seconds, time.time()):
+            self.state.end_reason = self.planner.bounds.binding(self.clock.seconds, time.time())
+            return self._finished()
+        return None
+
+    def _micro_batch(self, done: int, total: int) -> None:
+        self.link.note(micro_batch=done, micro_batches=total)
+
+    def _advance(self, update: Update, result: UpdateResult, lr: float, seconds: float, waited: float) -> None:
+        """Count an update, log it when its interval is full, and note what its end owes."""
+        state, settings = self.state, self.settings
+        state.step += 1
+        state.epoch, state.row = update.cursor.epoch, update.cursor.row
+        state.tokens += update.target_tokens
+        state.elapsed = self.clock.seconds
+        for sums in (state.interval, state.since_validation):
+            sums.add(result.loss_sum, update.target_tokens, result.finite, seconds, waited)
+        if result.finite:
+            state.skipped_in_a_row = 0
+        else:
+            self._note_skipped(result)
+        self._plan_end()
+        due = {"validate": settings.eval_interval, "sample": settings.sample_interval}
+        state.pending = [
+            part
+            for part, every in due.items()
+            if self.watcher.can[part] and (self._is_last or (every and state.step % every == 0))
+        ]
+        self._report(result, lr)
+
+    def _report(self, result: UpdateResult, lr: float) -> None:
+        """The status at every update; a log line when its interval is full, and at the end."""
+        state = self.state
+        changes = {
+            "step": state.step,
+            "epoch": self._shown_epoch,
+            "tokens": state.tokens,
+            "elapsed": round(state.elapsed, 3),
+            "lr": lr,
+            "micro_batch": 0,
+            "total_steps": self.horizon.end,
+            "eta_s": self.eta.seconds_left(self.horizon.end),
+        }
+        self.link.note(phase=Phase.TRAINING, **changes)
+        if self._is_last or state.step % self.settings.log_interval == 0:
+            self.reporter.log(state, lr, result.grad_norm, self._shown_epoch)
+
+    def _note_skipped(self, result: UpdateResult) -> None:
+        """Count and report an update whose gradient was not finite; a loss scale still searching is no trouble."""
+        state, scaler = self.state, self.updater.scaler
+        state.skipped += 1
+        searching = scaler.enabled and scaler.scale > 1
+        state.skipped_in_a_row += 0 if searching else 1
+        message = (
+            _("Update {step} was skipped: its gradient overflowed in fp16; the loss scale is now {scale:g}.").format(
+                step=state.step, scale=scaler.scale
+            )
+            if searching
+            else _("Update {step} was skipped: its loss or gradient is not finite. The weights are unchanged.").format(
+                step=state.step
+            )
+        )
+        self.link.event(EventKind.GUARD, state.step, message=message, loss=result.loss_sum, grad_norm=result.grad_norm)
+
+    def _hopeless(self) -> Stop | None:
+        """A failure when too many updates in a row were skipped."""
+        if self.state.skipped_in_a_row < self.settings.nonfinite_limit:
+            return None
+        message = _(
+            "{n} updates in a row had a loss or gradient that is not finite, the last at step {step}: training has "
+            "diverged. Start again with a lower --learning_rate or a longer --warmup_steps; the checkpoints before "
+            "that are untouched."
+        ).format(n=self.state.skipped_in_a_row, step=self.state.step)
+        return Stop(State.FAILED, Reason.ERROR, message, save=False)
+
+    def _plan_end(self) -> None:
+        """With a time budget or a deadline: move the horizon to the update that the time allows."""
+        now = time.time()
+        reserve = sum(self.watcher.last_seconds.values()) + self.saver.last_seconds
+        end = self.planner.plan(
+            self.state.step, self.horizon.end, self.state.elapsed, now, self.eta.seconds_per_update, reserve
+        )
+        if end is None:
+            return
+        self.state.end_reason = self.planner.bounds.binding(self.state.elapsed, now)
+        if end <= self.state.step:
+            self._time_is_up = True
+            return
+        self.horizon = self.schedule.replan(self.horizon, self.state.step, end)
+        self.state.horizon = self.horizon.to_list()
+        self.link.event("planned", self.state.step, total_steps=end, reason=self.state.end_reason)
+
+    def _settle(self) -> None:
+        """What an update's end owes: validate, sample, save. A stop leaves the rest to the next attempt."""
+        state = self.state
+
+        def should_stop() -> bool:
+            return self.desk.poll() is not None
+
+        while state.pending and not should_stop():
+            if state.pending[0] == "validate":
+                done = self.watcher.validate(state, self._shown_epoch, should_stop)
+            else:
+                done = self.watcher.sample(state, should_stop)
+            if done:
+                state.pending = state.pending[1:]
+        while self.desk.samples:
+            request = self.desk.samples.pop(0)
+            self.watcher.sample_on_request(state, request.args)
+            self.desk.answer(request)
+        asked = bool(self.desk.saves) or self.desk.changed
+        if not self._is_last and state.step > 0 and (asked or self.saver.is_due(state.step)):
+            self._save_between()
+
+    def _save_between(self) -> None:
+        """A save amid training; a disk that refuses does not end it, the next interval tries again."""
+        problem = ""
+        try:
+            self._save()
+        except CheckpointError as error:
+            problem = str(error)
+            self.link.event(EventKind.CHECKPOINT_FAILED, self.state.step, message=problem)
+            self.link.update(message=problem)
+        self._answer_saves(not problem, problem)
+
+    def _save(self) -> None:
+        self.state.elapsed = self.clock.seconds
+        self.saver.save(self.state, keep=any(request.args.get("keep") for request in self.desk.saves))
+        self.desk.changed = False
+
+    def _answer_saves(self, accepted: bool, reason: str = "") -> None:
+        while self.desk.saves:
+            self.desk.answer(self.desk.saves.pop(0), accepted, reason)
+
+    def _finished(self) -> Stop:
+        messages = {
+            Reason.COMPLETE: _("All epochs are done."),
+            Reason.MAX_STEPS: _("max_steps is reached."),
+            Reason.TIME_BUDGET: _("The time budget is used."),
+            Reason.DEADLINE: _("The deadline is reached."),
+        }
+        reason = Reason(self.state.end_reason)
+        return Stop(State.FINISHED, reason, messages[reason])
+
+    def _end(self, stop: Stop) -> Stop:
+        """The last save, unless nothing has been made since the one before."""
+        if stop.save and self.state.step > 0 and (self.saver.last_step != self.state.step or self.desk.changed):
+            self._save()
+        self._answer_saves(stop.save)
+        while self.desk.samples:
+            self.desk.answer(self.desk.samples.pop(0), False, _("The run ended before it."))
+        return stop

@@ -1,0 +1,86 @@
+"""The data of a run, from its file to the rows it trains and validates on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from engine.data.rows import RowTable, build_rows
+from engine.data.split import choose_validation
+from engine.data.token_cache import TokenCache, open_token_cache
+from engine.data.tokenizer import Tokenizer
+from engine.language import _
+from engine.run.schema import EventKind, Phase
+from engine.run.worker_link import WorkerLink
+from engine.settings.settings import Settings
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run reads. validation is None when nothing is held out."""
+
+    tokenizer: Tokenizer
+    cache: TokenCache
+    training: RowTable
+    validation: RowTable | None
+
+
+def open_material(
+    settings: Settings, data_path: Path, tokenizer_path: Path, cache_dir: Path, link: WorkerLink
+) -> Material:
+    """Open, or build, the token cache and the rows; progress goes into the status.
+
+    Raises UserError for what is wrong with file or tokenizer, BuildStopped when a stop was asked for meanwhile.
+    """
+    tokenizer = Tokenizer.load(tokenizer_path)
+    link.update(phase=Phase.TOKENISING)
+    cache = open_token_cache(
+        data_path,
+        tokenizer,
+        cache_dir=cache_dir,
+        text_field=settings.text_field,
+        bad_lines=settings.bad_lines,
+        bad_lines_limit=settings.bad_lines_limit,
+        threads=None if settings.num_workers == "auto" else settings.num_workers,
+        progress=lambda done, total, documents: link.note(phase_done=done, phase_total=total),
+        should_stop=lambda: link.stop_requested,
+    )
+    _tell(cache, link)
+    split = choose_validation(cache, max_tokens=settings.validation_tokens) if settings.validation else None
+
+    def rows(documents: np.ndarray, *, recipe: bool) -> RowTable:
+        return build_rows(
+            cache,
+            documents,
+            max_seq_len=settings.max_seq_len,
+            pack=settings.pack if recipe else True,
+            special_tokens=settings.special_tokens,
+            overlong=settings.overlong if recipe else "split",
+            cache_dir=cache_dir,
+            bos_id=tokenizer.bos_id,
+            eos_id=tokenizer.eos_id,
+        )
+
+    everything = np.ones(cache.document_count, dtype=bool)
+    training = rows(everything if split is None else split.training, recipe=True)
+    validation = None
+    if split is not None and len(split.validation):
+        validation = rows(split.validation, recipe=False)
+    elif settings.validation:
+        message = _("The text is too small to hold anything out: there will be no validation.")
+        link.event(EventKind.WARNING, link.start_step, message=message)
+    return Material(tokenizer, cache, training, validation)
+
+
+def _tell(cache: TokenCache, link: WorkerLink) -> None:
+    """Say what was skipped, in the events, once an attempt."""
+    if not cache.skipped_lines:
+        return
+    kinds = ", ".join(f"{kind} {count}" for kind, count in cache.problem_counts.items())
+    first = ", ".join(str(problem.line) for problem in cache.problems[:5])
+    message = _("{n} of {total} lines hold no usable text and are skipped ({kinds}); the first are lines {lines}.")
+    link.event(
+        EventKind.WARNING,
+        link.start_step,
+        message=message.format(n=cache.skipped_lines, total=cache.line_count, kinds=kinds, lines=first),
+    )

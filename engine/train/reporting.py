@@ -1,0 +1,61 @@
+"""What a running training says of itself: a line in metrics.jsonl, the status, the trackers."""
+
+import psutil
+import torch
+
+from engine.run.worker_link import WorkerLink
+from engine.train.state import TrainerState
+from engine.train.trackers import Trackers
+
+
+class Reporter:
+    """Writes one log line an interval.
+
+    `flops_per_token` is the model's forward and backward; `peak_flops` the device's FLOP/s in the dtype used, None
+    where it is unknown (MFU is then left out).
+    """
+
+    def __init__(
+        self,
+        link: WorkerLink,
+        trackers: Trackers,
+        device: torch.device,
+        flops_per_token: float,
+        peak_flops: float | None,
+    ) -> None:
+        self._link = link
+        self._trackers = trackers
+        self._device = device
+        self._flops_per_token = flops_per_token
+        self._peak_flops = peak_flops
+        self._process = psutil.Process()
+
+    def log(self, state: TrainerState, lr: float, grad_norm: float, epoch: int) -> None:
+        """Write the interval that ends with this update, and begin the next."""
+        interval = state.interval
+        tokens_per_s = interval.tokens_per_second
+        numbers = {
+            "epoch": epoch,
+            "tokens": state.tokens,
+            "elapsed": round(state.elapsed, 3),
+            "loss": interval.loss,
+            "lr": lr,
+            "grad_norm": grad_norm,
+            "tokens_per_s": round(tokens_per_s, 1),
+            "data_wait": round(interval.data_wait_share, 4),
+            "memory": self._memory(),
+            "skipped": state.skipped,
+        }
+        if self._peak_flops:
+            numbers["mfu"] = round(tokens_per_s * self._flops_per_token / self._peak_flops, 4)
+        self._link.metric(state.step, **numbers)
+        self._trackers.log({name: value for name, value in numbers.items() if value is not None}, state.step)
+        state.interval = type(interval)()
+
+    def _memory(self) -> int:
+        """Bytes: the device's peak since the last line, on cpu the resident memory of this process."""
+        if self._device.type == "cuda":
+            peak = torch.cuda.max_memory_allocated(self._device)
+            torch.cuda.reset_peak_memory_stats(self._device)
+            return peak
+        return int(self._process.memory_info().rss)

@@ -1,0 +1,172 @@
+"""Checkpoints: the whole state of a training between two updates, written so that it is complete or absent."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import torch
+
+from engine.convert.writing import checkpoint_tensors, describe, published_tensors, save_pth, save_safetensors
+from engine.language import _
+from engine.model.transformer import LanguageModel
+from engine.run.atomic import publish_file
+from engine.run.checkpoints import begin_checkpoint, retain
+from engine.run.clock import ActiveClock, now_utc_iso
+from engine.run.folder import RunFolder
+from engine.run.publishing import PublishedBy, may_publish, note_published
+from engine.run.schema import EventKind, Phase
+from engine.run.worker_link import WorkerLink
+from engine.train.optimizers import LossScaler, ModelOptimizer
+from engine.train.rng import capture_rng
+from engine.train.state import TrainerState
+
+MODEL_FILE = "model.safetensors"
+TRAINER_FILE = "trainer.pth"
+TRAINER_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What ties a checkpoint to its rows of data, its tokenizer and its surroundings (engine.train.exactness)."""
+
+    rows_fingerprint: str
+    tokenizer_hash: str
+    surroundings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SavePlan:
+    """When and where to save; the settings of the same names. `save_dir` is None when nothing is published outside."""
+
+    save_interval: int
+    save_minutes: float
+    keep_checkpoints: int
+    weights_name: str
+    save_dir: Path | None
+
+
+class Saver:
+    """Writes checkpoints into the run's folder, keeps the wanted ones, and publishes the newest weights."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        link: WorkerLink,
+        model: LanguageModel,
+        optimizer: ModelOptimizer,
+        scaler: LossScaler,
+        identity: Identity,
+        plan: SavePlan,
+        clock: ActiveClock,
+    ) -> None:
+        self._folder = folder
+        self._link = link
+        self._model = model
+        self._optimizer = optimizer
+        self._scaler = scaler
+        self._identity = identity
+        self._plan = plan
+        self._clock = clock
+        self._saved_at = clock.here
+        self._lost_save_dir = False
+        self.last_step: int | None = None
+        """Step of the newest checkpoint this process wrote or started from."""
+        self.last_seconds = 0.0
+        """Seconds that the last save took."""
+
+    def is_due(self, step: int) -> bool:
+        """Whether a save is due at the end of update `step`, by count or by time."""
+        if step == 0 or step == self.last_step:
+            return False
+        by_count = self._plan.save_interval > 0 and step % self._plan.save_interval == 0
+        minutes = self._plan.save_minutes
+        return by_count or (minutes > 0 and self._clock.here - self._saved_at >= 60 * minutes)
+
+    def save(self, state: TrainerState, *, keep: bool = False) -> None:
+        """Write the checkpoint of this moment; `keep` spares it from being thinned out. Raises CheckpointError."""
+        self._link.update(phase=Phase.SAVING)
+        started = self._clock.here
+        try:
+            with begin_checkpoint(self._folder, state.step, self._expected_bytes()) as staging:
+                metadata = describe(self._model.shape, step=state.step, tokenizer_hash=self._identity.tokenizer_hash)
+                save_safetensors(checkpoint_tensors(self._model), cast(BinaryIO, staging.open(MODEL_FILE)), metadata)
+                torch.save(self._trainer(state), cast(BinaryIO, staging.open(TRAINER_FILE)))
+                info = staging.commit(
+                    attempt=self._link.attempt,
+                    epoch=state.epoch,
+                    tokens=state.tokens,
+                    validation_loss=state.best_loss if state.best_step == state.step else None,
+                    done=[part for part in ("log", "validate", "sample") if part not in state.pending],
+                    keep=keep,
+                    surroundings=self._identity.surroundings,
+                )
+        finally:
+            self._saved_at = self._clock.here
+            self._link.update(phase=Phase.TRAINING)
+        self.last_step = state.step
+        retain(self._folder, self._plan.keep_checkpoints)
+        self._publish(state)
+        self.last_seconds = self._clock.here - started
+        self._link.update(last_checkpoint=state.step)
+        self._link.event(
+            EventKind.CHECKPOINT, state.step, name=info.name, bytes=info.size, seconds=round(self.last_seconds, 3)
+        )
+
+    def _trainer(self, state: TrainerState) -> dict[str, Any]:
+        return {
+            "format": TRAINER_FORMAT,
+            "state": state.to_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "rng": capture_rng(),
+            "rows_fingerprint": self._identity.rows_fingerprint,
+            "tokenizer_hash": self._identity.tokenizer_hash,
+            "surroundings": self._identity.surroundings,
+        }
+
+    def _expected_bytes(self) -> int:
+        """About the size of a checkpoint: the weights and the optimiser's tensors."""
+        state = self._optimizer.state_dict()["state"]
+        moments = sum(value.nbytes for values in state.values() for value in values.values() if torch.is_tensor(value))
+        return moments + sum(parameter.nbytes for parameter in self._model.parameters())
+
+    def _publish(self, state: TrainerState) -> None:
+        """Replace the newest weights in the run's folder, and in save_dir while that is this run's."""
+        tensors = published_tensors(self._model)
+        metadata = describe(self._model.shape, step=state.step, tokenizer_hash=self._identity.tokenizer_hash)
+        metadata["run"] = self._folder.id
+        stem, save_dir = self._plan.weights_name, self._plan.save_dir
+        folders = [self._folder.weights]
+        if save_dir is not None and self._still_ours(save_dir, stem, state.step):
+            folders.append(save_dir)
+        for folder in folders:
+            try:
+                publish_file(
+                    folder / f"{stem}.safetensors",
+                    lambda file: save_safetensors(tensors, cast(BinaryIO, file), metadata),
+                )
+                publish_file(folder / f"{stem}.pth", lambda file: save_pth(tensors, cast(BinaryIO, file)))
+            except OSError as error:
+                message = _(
+                    "The weights could not be published in {folder}: {problem}. The checkpoint is saved."
+                ).format(folder=folder, problem=error.strerror or error)
+                self._link.event(EventKind.WARNING, state.step, message=message)
+                continue
+            by = PublishedBy(
+                run=self._folder.id,
+                step=state.step,
+                tokenizer_hash=self._identity.tokenizer_hash,
+                written=now_utc_iso(),
+            )
+            note_published(folder, stem, by)
+
+    def _still_ours(self, save_dir: Path, stem: str, step: int) -> bool:
+        if may_publish(save_dir, stem, self._folder.id):
+            return True
+        if not self._lost_save_dir:
+            self._lost_save_dir = True
+            message = _(
+                "{folder} now holds weights of another run, so this one publishes only in its own folder."
+            ).format(folder=save_dir)
+            self._link.event(EventKind.WARNING, step, message=message)
+        return False

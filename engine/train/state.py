@@ -1,0 +1,50 @@
+"""Where a training run is: everything but the tensors that a later process needs to go on exactly."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from engine.train.interval import IntervalSums
+
+
+@dataclass
+class TrainerState:
+    """Plain values, saved in every checkpoint and never derived from anything else on resume.
+
+    step: updates made (a skipped one counts). epoch, row: the data cursor, `row` rows of this epoch being consumed.
+    tokens: target tokens consumed. elapsed: active seconds of all attempts. skipped: updates whose gradient was not
+    finite; skipped_in_a_row: the last ones of them. lr_scale: factor on the schedule that a person asked for. horizon:
+    the schedule's knots. end_reason: what set its end. best_loss, best_step: lowest validation loss and its update.
+    pending: what an update's end still owes (`validate`, `sample`) because the run stopped before it. interval: sums
+    since the last logged line; since_validation: sums since the last validation. history: the last validations' (loss,
+    training loss before it).
+    """
+
+    step: int = 0
+    epoch: int = 0
+    row: int = 0
+    tokens: int = 0
+    elapsed: float = 0.0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
+    lr_scale: float = 1.0
+    horizon: list[list[float]] = field(default_factory=list)
+    end_reason: str = "complete"
+    best_loss: float | None = None
+    best_step: int | None = None
+    pending: list[str] = field(default_factory=list)
+    interval: IntervalSums = field(default_factory=IntervalSums)
+    since_validation: IntervalSums = field(default_factory=IntervalSums)
+    history: list[list[float]] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain containers and numbers, loadable under torch's `weights_only`."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TrainerState":
+        """The inverse of `to_dict`. Raises ValueError naming fields that this version does not know."""
+        known = {item.name for item in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(f"the trainer's state has fields of another version: {', '.join(unknown)}")
+        sums = {name: IntervalSums(**values[name]) for name in ("interval", "since_validation") if name in values}
+        return cls(**{**values, **sums})
