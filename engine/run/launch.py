@@ -14,9 +14,11 @@ from engine.places import runs_dir as usual_runs_dir
 from engine.run.atomic import write_atomic
 from engine.run.clock import parse_utc, utc_iso
 from engine.run.create import create_run
+from engine.run.delete import delete_run
 from engine.run.find import list_runs
 from engine.run.folder import RunFolder
 from engine.run.observe import observe
+from engine.run.publishing import check_save_dir, claim_save_dir
 from engine.run.requested import Weights, find_weights
 from engine.run.schema import Lineage, Manifest, State
 from engine.settings.material import find_data, find_tokenizer
@@ -43,6 +45,8 @@ class RunPlan:
     start_weights: Weights | None
     """The weights to begin from; None begins afresh."""
     deadline: datetime | None
+    save_dir: Path | None
+    """Where its weights are published beside its own folder."""
     notes: list[str] = field(default_factory=list)
     """What a person should know before it starts."""
 
@@ -71,11 +75,17 @@ def weights_name(settings: Settings) -> str:
 
 
 def plan_run(
-    settings: Settings, *, preset: str | None = None, name: str | None = None, runs_dir: Path | None = None
+    settings: Settings,
+    *,
+    preset: str | None = None,
+    name: str | None = None,
+    runs_dir: Path | None = None,
+    force: bool = False,
 ) -> RunPlan:
     """Check everything that can be checked without torch, and find the files the settings name. Writes nothing.
 
-    Raises UserError: no data, no tokenizer, no such weights, a shape that makes no network, a deadline that is over.
+    `force` lets it replace another run's weights in save_dir. Raises UserError: no data, no tokenizer, no such weights,
+    a shape that makes no network, a deadline that is over, a save_dir that holds other weights.
     """
     shape_from_settings(settings, _SHIPPED_VOCABULARY)  # its numbers must fit each other, whatever the vocabulary
     found = find_data(settings.data_path)
@@ -91,6 +101,15 @@ def plan_run(
                     deadline=settings.deadline, now=now.astimezone().isoformat(timespec="minutes")
                 )
             )
+    save_dir = None if settings.save_dir == "none" else Path(settings.save_dir).expanduser().absolute()
+    if save_dir is not None:
+        check_save_dir(
+            save_dir,
+            weights_name(settings),
+            ancestors=frozenset({start.run} if start and start.run else ()),
+            start=start.path if start else None,
+            force=force,
+        )
     return RunPlan(
         settings=settings,
         name=name or preset or settings.save_weight,
@@ -99,6 +118,7 @@ def plan_run(
         tokenizer=tokenizer.resolve(),
         start_weights=start,
         deadline=deadline,
+        save_dir=save_dir,
         notes=[found.note] if found.note else [],
     )
 
@@ -106,7 +126,7 @@ def plan_run(
 def make_run(plan: RunPlan, runs_dir: Path | None = None) -> RunFolder:
     """The folder of a planned run: run.toml as it was asked, manifest.json with the files it meant. Starts nothing.
 
-    Raises UserError when the folder cannot be made.
+    The place in save_dir is the run's from now on. Raises UserError when either folder cannot be written.
     """
     known = {
         "preset": plan.preset,
@@ -114,11 +134,19 @@ def make_run(plan: RunPlan, runs_dir: Path | None = None) -> RunFolder:
         "data_path": str(plan.data),
         "tokenizer_path": str(plan.tokenizer),
         "seed": plan.settings.seed,
+        "save_dir": str(plan.save_dir) if plan.save_dir else None,
         "deadline_at": utc_iso(plan.deadline.timestamp()) if plan.deadline else None,
         "lineage": _lineage(plan.start_weights),
     }
     manifest = Manifest.model_validate({name: value for name, value in known.items() if value is not None})
-    return create_run(runs_dir or usual_runs_dir(), plan.name, render_settings(plan.settings, plan.preset), manifest)
+    folder = create_run(runs_dir or usual_runs_dir(), plan.name, render_settings(plan.settings, plan.preset), manifest)
+    if plan.save_dir is not None:
+        try:
+            claim_save_dir(plan.save_dir, plan.weights_name, folder.id)
+        except UserError:
+            delete_run(folder)
+            raise
+    return folder
 
 
 def newest_unfinished(wanted: str, runs_dir: Path | None = None) -> RunFolder:

@@ -14,3 +14,21 @@ def complete_preset(incomplete: str) -> list[tuple[str, str]]:
             except UserError:
                 offers.append((name, ""))
     return offers
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Run ids that begin with what was typed, the newest first; with nothing typed `last` comes first."""
+    from engine.places import runs_dir
+    from engine.run.find import list_runs
+
+    names = ["last", *(folder.id for folder in list_runs(runs_dir()))]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def complete_metric(incomplete: str) -> list[str]:
+    """Metrics that begin with what was typed."""
+    from engine.run.schema import TrainLine, ValidationLine
+
+    lines = {**TrainLine.model_fields, **ValidationLine.model_fields}
+    shared = ("v", "t", "attempt", "step", "kind", "best", "expert_load")
+    return [name for name in lines if name.startswith(incomplete) and name not in shared]

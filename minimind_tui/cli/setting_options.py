@@ -1,7 +1,7 @@
 """One command-line option for each setting, generated from the settings' one declaration."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -15,23 +15,22 @@ from engine.settings.presets import DEFAULT_PRESET, load_preset
 from engine.settings.settings import Settings
 from minimind_tui.cli.arguments import FALSE_WORDS, TRUE_WORDS
 
-Panel = Callable[[str], str]
 
-
-def with_setting_options(command: Callable[..., None], names: Iterable[str]) -> Callable[..., None]:
-    """`command`, whose `**settings` parameter becomes one option for each setting in `names`.
+def with_setting_options(command: Callable[..., None], *, only_changeable: bool = False) -> Callable[..., None]:
+    """`command`, whose `**settings` parameter becomes one option for each setting.
 
     Options arrive as text (None where not given) and are judged by `engine.settings.resolve.build_settings`, so that
     the command line and the files refuse the same values in the same words. The command receives only what was given.
+    `only_changeable` hides from the help what a run keeps; it is still understood, so that it can be refused by name.
     """
     own = [p for p in inspect.signature(command).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    fields = {name: Settings.model_fields[name] for name in names}
-    defaults = _defaults()
+    fields = Settings.model_fields
+    defaults = None if only_changeable else _defaults()
     options = [_parameter(name, field, defaults) for name, field in _basic_first(fields)]
 
     def run(**arguments: Any) -> None:
         given = {name: arguments.pop(name) for name in fields}
-        command(**arguments, **{name: value for name, value in given.items() if value is not None})
+        command(**arguments, **{name: _value(value) for name, value in given.items() if value is not None})
 
     run.__name__ = command.__name__
     run.__doc__ = command.__doc__
@@ -54,11 +53,17 @@ def value_words(name: str) -> tuple[str, ...]:
     return (*TRUE_WORDS, *FALSE_WORDS, *(("auto",) if "auto" in kinds else ()))
 
 
-def _parameter(name: str, field: FieldInfo, defaults: Settings) -> inspect.Parameter:
+def _value(value: str | list[str]) -> Any:
+    """A repeated option's texts, the empty ones left out: `--sample_prompts ""` means none at all."""
+    return [text for text in value if text] if isinstance(value, list) else value
+
+
+def _parameter(name: str, field: FieldInfo, defaults: Settings | None) -> inspect.Parameter:
     repeated = get_origin(field.annotation) is tuple
     option = typer.Option(
         f"--{name}",
         help=_escaped(_help(name, field, defaults)),
+        hidden=defaults is None and declaration_of(field).on_resume in ("fork", "new"),
         metavar=_metavar(name, field),
         rich_help_panel=_panel(field),
         show_default=False,
@@ -82,8 +87,10 @@ def _defaults() -> Settings:
         return Settings()
 
 
-def _help(name: str, field: FieldInfo, defaults: Settings) -> str:
+def _help(name: str, field: FieldInfo, defaults: Settings | None) -> str:
     declaration = declaration_of(field)
+    if defaults is None:
+        return declaration.help(current_language())
     default = getattr(defaults, name)
     shown = " | ".join(default) if isinstance(default, tuple) else _text(default)
     unit = f" {declaration.unit}" if declaration.unit and not isinstance(default, str) else ""

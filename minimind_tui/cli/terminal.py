@@ -30,7 +30,7 @@ def one_line(text: str) -> str:
     return " ".join(printable(text).split())
 
 
-def make_console(*, stderr: bool = False) -> "Console":
+def make_console(*, width: int | None = None) -> "Console":
     """A rich console that reads no markup, no emoji codes and highlights nothing by itself; NO_COLOR is honoured."""
     from rich.console import Console
 
@@ -38,7 +38,7 @@ def make_console(*, stderr: bool = False) -> "Console":
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # the command line's entry ends quietly
 
-    return QuietConsole(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=False)
+    return QuietConsole(width=width, markup=False, emoji=False, highlight=False, soft_wrap=False)
 
 
 def say(message: str) -> None:

@@ -12,7 +12,7 @@ from minimind_tui.cli.exit_codes import describe_exit_codes
 
 def build_app(*, with_settings: bool = True) -> typer.Typer:
     """The Typer application. Without `with_settings`, `run` and `resume` lack their settings' options."""
-    from minimind_tui.cli.commands import presets
+    from minimind_tui.cli.commands import attach, generate, plot, presets, resume, run, runs
 
     app = typer.Typer(
         name="minimind",
@@ -26,6 +26,18 @@ def build_app(*, with_settings: bool = True) -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_root)
+    train, go_on = run.run, resume.resume
+    if with_settings:
+        from minimind_tui.cli.setting_options import with_setting_options
+
+        train = with_setting_options(train)
+        go_on = with_setting_options(go_on, only_changeable=True)
+    app.command("run", help=_("Train a model: start a run and follow it. Ctrl-C saves and stops."))(train)
+    app.command("resume", help=_("Go on with a run, bit for bit where that can be."))(go_on)
+    app.command("attach", help=_("Watch a run. Ctrl-C leaves it alone."))(attach.attach)
+    app.add_typer(runs.app, name="runs")
+    app.command("plot", help=_("Draw a run's curves in the terminal."))(plot.plot)
+    app.command("generate", help=_("Let a trained model continue a text."))(generate.generate)
     app.add_typer(presets.app, name="presets")
     return app
 

@@ -6,6 +6,7 @@ import typer
 
 from engine.language import _
 from minimind_tui.cli.completion import complete_preset
+from minimind_tui.cli.options import argument, option
 from minimind_tui.cli.terminal import make_console, printable
 
 app = typer.Typer(
@@ -15,7 +16,7 @@ app = typer.Typer(
 
 @app.callback()
 def presets(
-    context: typer.Context, json: Annotated[bool, typer.Option("--json", help=_("One JSON object a line."))] = False
+    context: typer.Context, json: Annotated[bool, option("--json", help=_("One JSON object a line."))] = False
 ) -> None:
     """List the presets."""
     if context.invoked_subcommand is None:
@@ -27,9 +28,9 @@ def presets(
 
 @app.command(help=_("Show a preset with every setting resolved; what it changes is marked."))
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help=_("The preset."), autocompletion=complete_preset)],
+    name: Annotated[str, argument(metavar="NAME", help=_("The preset."), autocompletion=complete_preset)],
     toml: Annotated[
-        bool, typer.Option("--toml", help=_("As a file that `minimind run --config` reads, helps as comments."))
+        bool, option("--toml", help=_("As a file that `minimind run --config` reads, helps as comments."))
     ] = False,
 ) -> None:
     """Show one preset."""

@@ -1,0 +1,95 @@
+"""`minimind resume`: go on with a run that was stopped, was paused, failed or crashed."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.language import _
+from minimind_tui.cli.completion import complete_run
+from minimind_tui.cli.options import argument, option
+
+if TYPE_CHECKING:
+    from engine.run.folder import RunFolder
+    from engine.run.launch import ResumePlan
+
+
+def resume(
+    run: Annotated[
+        str,
+        argument(
+            metavar="[RUN]",
+            help=_("The run: its id, a part of it, a path, or `last`. (default: last)"),
+            autocompletion=complete_run,
+        ),
+    ] = "last",
+    detach: Annotated[bool, option("--detach", help=_("Start it and return at once."))] = False,
+    json: Annotated[bool, option("--json", help=_("Follow as JSON, one object a line."))] = False,
+    max_restarts: Annotated[
+        int,
+        option(
+            "--max_restarts",
+            metavar="N",
+            min=0,
+            help=_("Start again from the last checkpoint, so many times, when the trainer dies. (default: 0)"),
+        ),
+    ] = 0,
+    **settings: Any,
+) -> None:
+    """Go on with a run."""
+    from engine.places import runs_dir
+    from engine.run.find import find_run
+
+    folder = find_run(runs_dir(), run)
+    raise typer.Exit(go_on(folder, settings, detach=detach, json_lines=json, max_restarts=max_restarts))
+
+
+def go_on(folder: "RunFolder", values: Mapping[str, Any], *, detach: bool, json_lines: bool, max_restarts: int) -> int:
+    """Resume a run with changed `values` and follow it; returns the exit code. Raises UserError."""
+    from engine.run.launch import apply_changes, plan_resume
+    from minimind_tui.cli.commands.run import say_detached, start_and_follow
+    from minimind_tui.cli.setting_options import option_places
+    from minimind_tui.cli.terminal import complain
+
+    plan = plan_resume(folder, values, option_places(values))
+    for line in _announcement(plan):
+        complain(line)
+    if not plan.paused:
+        apply_changes(plan)
+        return start_and_follow(folder, detach=detach, json_lines=json_lines, max_restarts=max_restarts)
+
+    from engine.run.control import ask
+    from minimind_tui.cli.follow.feed import RunFeed
+    from minimind_tui.cli.follow.follow import follow, wait_until_awake
+
+    apply_changes(plan)
+    feed = RunFeed(folder)
+    ask(folder, "continue")
+    if detach:
+        say_detached(folder, json_lines=json_lines)
+        return 0
+    wait_until_awake(folder)
+    return follow(feed, json_lines=json_lines, interrupt_stops=True)
+
+
+def _announcement(plan: "ResumePlan") -> list[str]:
+    """From where the run goes on, with what changed, and whether bit for bit."""
+    from engine.run.checkpoints import newest
+
+    checkpoint = newest(plan.folder)
+    lines = [
+        _("Resuming {run} from step {step}.").format(run=plan.folder.id, step=checkpoint.step)
+        if checkpoint
+        else _("Resuming {run}: it has no checkpoint yet and begins again.").format(run=plan.folder.id)
+    ]
+    changed = ", ".join(
+        _("{name}: {before} -> {after}").format(name=name, before=before, after=after)
+        for name, (before, after) in plan.change.changed.items()
+    )
+    if changed:
+        lines.append(_("Changed: {changes}.").format(changes=changed))
+    if plan.change.why_inexact:
+        lines.append(
+            _("It goes on, but not bit for bit: {reasons}.").format(reasons="; ".join(plan.change.why_inexact))
+        )
+    return lines

@@ -1,0 +1,131 @@
+"""`minimind run`: start a training, detached from this terminal, and follow it."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from engine.language import _
+from minimind_tui.cli.completion import complete_preset
+from minimind_tui.cli.options import option
+
+if TYPE_CHECKING:
+    from engine.run.folder import RunFolder
+
+WORKER_VARIABLE = "MINIMIND_WORKER"
+"""Names another module to run as the worker; for tests, which have no torch to spare."""
+
+_PANEL = _("This command")
+
+
+def run(
+    preset: Annotated[
+        str | None,
+        option(
+            "--preset",
+            metavar="NAME",
+            help=_("What to start from; `minimind presets` lists them. (default: full)"),
+            autocompletion=complete_preset,
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        option(
+            "--config",
+            metavar="FILE",
+            help=_("A run.toml, such as an earlier run's: repeat it."),
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    from_resume: Annotated[
+        str,
+        option(
+            "--from_resume",
+            metavar="1|0",
+            help=_("1: go on with the newest unfinished run of these weights' name. (default: 0)"),
+            rich_help_panel=_PANEL,
+        ),
+    ] = "0",
+    name: Annotated[
+        str | None,
+        option(
+            "--name",
+            metavar="TEXT",
+            help=_("Last part of the run's id. (default: the preset's name)"),
+            rich_help_panel=_PANEL,
+        ),
+    ] = None,
+    detach: Annotated[bool, option("--detach", help=_("Start it and return at once."), rich_help_panel=_PANEL)] = False,
+    json: Annotated[
+        bool,
+        option("--json", help=_("Follow as JSON, one object a line."), rich_help_panel=_PANEL),
+    ] = False,
+    force: Annotated[
+        bool,
+        option("--force", help=_("Overwrite another run's weights in save_dir."), rich_help_panel=_PANEL),
+    ] = False,
+    max_restarts: Annotated[
+        int,
+        option(
+            "--max_restarts",
+            metavar="N",
+            min=0,
+            help=_("Start again from the last checkpoint, so many times, when the trainer dies. (default: 0)"),
+            rich_help_panel=_PANEL,
+        ),
+    ] = 0,
+    **settings: Any,
+) -> None:
+    """Train a model."""
+    from engine.errors import UserError
+    from engine.run.launch import make_run, newest_unfinished, weights_name
+    from minimind_tui.cli.arguments import FALSE_WORDS, TRUE_WORDS
+    from minimind_tui.cli.setting_options import option_places
+    from minimind_tui.cli.terminal import complain
+    from minimind_tui.starting import asked_settings, checked_plan
+
+    if from_resume.lower() not in (*TRUE_WORDS, *FALSE_WORDS):
+        raise UserError(
+            _("--from_resume {value}: expected true or false (1/0, yes/no, on/off).").format(value=from_resume)
+        )
+    resolved, based_on = asked_settings(preset, config, settings, option_places(settings))
+    if from_resume.lower() in TRUE_WORDS:
+        from minimind_tui.cli.commands.resume import go_on
+
+        folder = newest_unfinished(weights_name(resolved))
+        raise typer.Exit(go_on(folder, settings, detach=detach, json_lines=json, max_restarts=max_restarts))
+    plan = checked_plan(resolved, based_on, name, force=force)
+    for note in plan.notes:
+        complain(note)
+    folder = make_run(plan)
+    raise typer.Exit(start_and_follow(folder, detach=detach, json_lines=json, max_restarts=max_restarts))
+
+
+def start_and_follow(folder: "RunFolder", *, detach: bool, json_lines: bool, max_restarts: int) -> int:
+    """Start a made run's supervisor and follow it, or say where to find it; returns the exit code."""
+    from engine.run.start import WORKER, start_run
+    from minimind_tui.cli.follow.feed import RunFeed
+
+    feed = RunFeed(folder)
+    start_run(folder, worker=os.environ.get(WORKER_VARIABLE) or WORKER, max_restarts=max_restarts)
+    if detach:
+        say_detached(folder, json_lines=json_lines)
+        return 0
+    from minimind_tui.cli.follow.follow import follow
+
+    return follow(feed, json_lines=json_lines, interrupt_stops=True)
+
+
+def say_detached(folder: "RunFolder", *, json_lines: bool) -> None:
+    """Name the run that now trains by itself, and how to come back to it."""
+    from minimind_tui.cli.terminal import say
+
+    if json_lines:
+        import json
+
+        say(json.dumps({"stream": "run", "id": folder.id, "path": str(folder.path)}))
+        return
+    say(_("run {run}").format(run=folder.id))
+    say(_("It trains by itself. Watch: minimind attach {run}   Stop: minimind runs stop {run}").format(run=folder.id))

@@ -1,0 +1,46 @@
+"""Starting and resuming runs from the face: everything is checked before a folder is made."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.data.file_check import check_file
+from engine.errors import UserError
+from engine.language import _
+from engine.run.launch import RunPlan, plan_run
+from engine.settings.presets import DEFAULT_PRESET, load_preset
+from engine.settings.resolve import build_settings
+from engine.settings.run_toml import read_values
+from engine.settings.settings import Settings
+
+
+def asked_settings(
+    preset: str | None, config: Path | None, values: Mapping[str, Any], places: Mapping[str, str]
+) -> tuple[Settings, str | None]:
+    """The settings of a preset or a run.toml with `values` over them, and the preset's name.
+
+    With neither, the default preset. With both, the file lies over the preset. Raises UserError.
+    """
+    layers: list[Mapping[str, Any]] = []
+    written: dict[str, str] = {}
+    based_on = preset
+    if preset is not None or config is None:
+        chosen = load_preset(preset or DEFAULT_PRESET)
+        based_on = chosen.name
+        layers.append(chosen.values)
+        written |= chosen.places()
+    if config is not None:
+        if not config.is_file():
+            raise UserError(_("There is no file {path} (--config).").format(path=config))
+        in_file, file_preset = read_values(config)
+        based_on = based_on or file_preset
+        layers.append(in_file)
+        written |= dict.fromkeys(in_file, str(config))
+    return build_settings(*layers, values, places={**written, **places}), based_on
+
+
+def checked_plan(settings: Settings, preset: str | None, name: str | None, *, force: bool) -> RunPlan:
+    """A run that can be made, its data file looked into. Raises UserError."""
+    plan = plan_run(settings, preset=preset, name=name, force=force)
+    check_file(plan.data, settings.text_field)
+    return plan
