@@ -109,7 +109,7 @@ def list_table() -> None:
     for entry in found:
         record = entry.record()
         state = Text(state_word(entry.seen.state), style=_STATE_STYLES.get(entry.seen.state, ""))
-        cells = [
+        cells: list[str | Text] = [
             one_line(entry.folder.id),
             state,
             _progress(record),

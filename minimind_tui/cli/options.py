@@ -5,11 +5,11 @@ from typing import Any
 import typer
 
 
-def option(*names: str, help: str, **rest: Any) -> Any:
+def option(*names: str, **rest: Any) -> Any:
     """`typer.Option` without Typer's own, untranslated `[default: ...]`."""
-    return typer.Option(*names, help=help, show_default=False, **rest)
+    return typer.Option(*names, show_default=False, **rest)
 
 
-def argument(*, metavar: str, help: str, **rest: Any) -> Any:
+def argument(**rest: Any) -> Any:
     """`typer.Argument` without Typer's own, untranslated `[default: ...]`."""
-    return typer.Argument(metavar=metavar, help=help, show_default=False, **rest)
+    return typer.Argument(show_default=False, **rest)
