@@ -195,11 +195,14 @@ class ControlInbox:
         self._bad_lines = 0
         self._open: dict[str, str] = {}
 
-    def poll(self, step: int, *, only: Callable[[Request], bool] | None = None) -> list[Request]:
+    def poll(
+        self, step: int, *, only: Callable[[Request], bool] | None = None, answer_broken: bool = True
+    ) -> list[Request]:
         """Well-formed requests to this attempt that came since the last poll. Never raises for what the file holds.
 
         Without `only`, everything else is answered here. With it, only the requests it picks are returned, and nothing
-        is answered: another process does. Costs one look at a file's size when nothing came, and at most a megabyte
+        is answered: another process does. `answer_broken` = False is for lines an earlier process saw as well: those
+        without an id were answered then. Costs one look at a file's size when nothing came, and at most a megabyte
         of reading when much did.
         """
         try:
@@ -223,7 +226,7 @@ class ControlInbox:
                     fresh.append(request)
                 else:
                     self._refuse(request_id, line.get("op"), problem, step)
-        if broken and only is None:
+        if broken and only is None and answer_broken:
             self._refuse(None, None, _("{n} lines of control.jsonl are not requests.").format(n=broken), step)
         return fresh
 

@@ -31,7 +31,9 @@ class Series:
         self.steps = array("q")
         self.attempts = array("q")
         self.last: Line | None = None
-        """The newest line as it was written."""
+        """The newest line as it was written; None after a rewind until the next one."""
+        self.dropped = 0
+        """Lines dropped because a newer attempt began before them."""
         self._columns: dict[str, array[float]] = {}
         self._attempt = 0
 
@@ -87,14 +89,11 @@ class Series:
         self.last = line
         return True
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self.__init__()  # type: ignore[misc]
-
     def _drop_from(self, step: int) -> int:
         cut = bisect_left(self.steps, step)
         dropped = len(self.steps) - cut
         if dropped:
+            self.dropped += dropped
             del self.steps[cut:], self.attempts[cut:]
             for column in self._columns.values():
                 del column[cut:]
@@ -124,9 +123,10 @@ class MetricsHistory:
             if not taken:
                 self.refused += 1
 
-    def clear(self) -> None:
-        """Forget everything: the file was replaced."""
-        self.__init__()  # type: ignore[misc]
+    @property
+    def dropped(self) -> int:
+        """Lines dropped because a newer attempt began before them."""
+        return self.train.dropped + self.validation.dropped
 
     def _begin(self, line: Line) -> bool:
         attempt, start_step = line.get("attempt"), line.get("start_step")
@@ -150,10 +150,6 @@ class EventHistory:
                 self._begin(line)
             if isinstance(line.get("kind"), str):
                 self.events.append(line)
-
-    def clear(self) -> None:
-        """Forget everything: the file was replaced."""
-        self.events = []
 
     def _begin(self, header: Line) -> None:
         attempt, start_step = header.get("attempt"), header.get("start_step")

@@ -169,6 +169,9 @@ class Manifest(Tolerant):
     parameters: int | None = None
     data_path: str | None = None
     data_fingerprint: str | None = None
+    tokenizer_path: str | None = None
+    deadline_at: str | None = None
+    """The moment the setting `deadline` meant when the run was made."""
     tokenizer_hash: str | None = None
     seed: int | None = None
     lineage: Lineage | None = None

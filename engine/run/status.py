@@ -63,7 +63,8 @@ class StatusWriter:
         """Change values and replace the file. Raises TypeError for unknown names, ValidationError for wrong types."""
         with self._lock:
             self._change(changes)
-            self._write()
+            # only an end has to survive a power cut: an fsync each second would cost more than the heartbeat is worth
+            self._write(durable=self._status.state in FINAL_STATES | {State.PAUSED})
 
     def note(self, **changes: Any) -> None:
         """Change values; the next heartbeat writes them. Raises as `update` does."""
@@ -92,13 +93,12 @@ class StatusWriter:
         status.progress_at = now_utc_iso()
         status.progress_clock = now
 
-    def _write(self) -> None:
+    def _write(self, *, durable: bool = False) -> None:
         status = self._status
         status.t = status.heartbeat = now_utc_iso()
         status.heartbeat_clock = awake_seconds()
         try:
-            # only an end has to survive a power cut: an fsync each second would cost more than the heartbeat is worth
-            write_atomic(self._path, encode_record(status), durable=status.state in FINAL_STATES | {State.PAUSED})
+            write_atomic(self._path, encode_record(status), durable=durable)
             self.error = None
         except OSError as error:
             self.error = error
