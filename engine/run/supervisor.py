@@ -262,7 +262,7 @@ def take_lock(folder: RunFolder, *, again: bool) -> RunLock:
         raise UserError(
             _("Run {run} is finished: nothing is left to do. {message}").format(run=folder.id, message=now.message)
         )
-    if now.is_live:  # on a machine whose lock this file system does not show
+    if now.status is not None and now.is_live:  # on a machine whose lock this file system does not show
         lock.release()
         raise UserError(
             _("Run {run} is {state}: {message} {how}").format(

@@ -89,9 +89,8 @@ class RunView:
         return self.version != before or seen is None or seen.status != self._observation.status
 
     def read_all(self) -> None:
-        """Poll until everything there is was read."""
-        while self.poll(float("inf")) and not self.caught_up:
-            pass
+        """Read everything there is."""
+        self.poll(float("inf"))
 
     def column(self, name: str) -> "array[float]":
         """A column of `train`, as long as `train.steps`."""

@@ -120,14 +120,14 @@ class WorkerLink:
         Raises ValidationError.
         """
         line = TrainLine(attempt=self.attempt, step=step, **fields)
-        self._log(self._metrics, line.model_dump(exclude_unset=True) | {"v": line.v, "t": line.t, "kind": line.kind})
+        self._log(self._metrics, _line_of(line))
         numbers = ("epoch", "tokens", "elapsed", "loss", "lr", "tokens_per_s")
         self._status.update(step=step, **{name: getattr(line, name) for name in numbers})
 
     def validation(self, step: int, **fields: Any) -> None:
         """Write a validation line (fields of ValidationLine, and any others). Raises ValidationError."""
         line = ValidationLine(attempt=self.attempt, step=step, **fields)
-        self._log(self._metrics, line.model_dump(exclude_unset=True) | {"v": line.v, "t": line.t, "kind": line.kind})
+        self._log(self._metrics, _line_of(line))
 
     def event(self, kind: str, step: int, *, message: str | None = None, **fields: Any) -> None:
         """Write an event. Raises TypeError for fields JSON cannot hold."""
@@ -278,6 +278,12 @@ class WorkerLink:
         )
         conclude(self.folder, self._status, self._events, outcome, exit_code=WorkerExit.FAILED)
         os._exit(WorkerExit.FAILED)
+
+
+def _line_of(line: TrainLine | ValidationLine) -> dict[str, Any]:
+    """What was given, behind what every line begins with."""
+    head = {"v": line.v, "t": line.t, "attempt": line.attempt, "step": line.step, "kind": line.kind}
+    return head | line.model_dump(exclude_unset=True)
 
 
 def _exit_of(outcome: Outcome) -> WorkerExit:
