@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 LINE_SECONDS = 10.0
 """A pipe gets a line of progress at most so often ..."""
 LINE_SHARE = 0.05
-"""... or each time the run has come so much further, whichever is first, but never more than one a second."""
+"""... or each time the run has come so much further or begins another stage, whichever is first ..."""
+LEAST_SECONDS = 1.0
+"""... but never more often than this."""
 _BAR_COLUMNS = 40
 
 
@@ -113,12 +115,13 @@ class LineDisplay:
 
     def _is_due(self, progress: Progress) -> bool:
         now = time.monotonic()
-        activity, share = self._shown
-        moved = (progress.share or 0.0) - share
-        further = (progress.activity != activity and not progress.training) or moved >= LINE_SHARE
-        if moved == 0.0 or now - self._shown_at < (1.0 if further else LINE_SECONDS):
+        stage = "" if progress.training else progress.activity
+        share = progress.share or 0.0
+        moved = stage != self._shown[0] or share != self._shown[1]
+        further = stage != self._shown[0] or share - self._shown[1] >= LINE_SHARE
+        if not moved or now - self._shown_at < (LEAST_SECONDS if further else LINE_SECONDS):
             return False
-        self._shown_at, self._shown = now, (progress.activity, progress.share or 0.0)
+        self._shown_at, self._shown = now, (stage, share)
         return True
 
 
@@ -142,7 +145,7 @@ class LiveDisplay:
         for event in news.events:
             happening = in_words(event)
             if happening is not None:
-                self._console.print(styled(happening), soft_wrap=True)
+                self._console.print(styled(happening))
         block = self._block(progress)
         if block.plain != self._drawn.plain:
             self._drawn = block
@@ -150,15 +153,16 @@ class LiveDisplay:
 
     def notice(self, message: str) -> None:
         """A line above the block."""
-        self._console.print(one_line(message), style="yellow", soft_wrap=True)
+        self._console.print(one_line(message), style="yellow")
 
     def end(self, summary: Summary) -> None:
         """Take the block away and print the summary."""
         self.close()
-        lines = summary.lines()
-        self._console.print(lines[0], style="bold", soft_wrap=True)
-        for line in lines[1:]:
-            self._console.print(line, soft_wrap=True)
+        self._console.print(summary.ending(), style="bold")
+        for fact in summary.facts():
+            self._console.print(fact)
+        for command in summary.next_commands():
+            self._console.print(command, soft_wrap=True)  # unbroken, to be copied
 
     def close(self) -> None:
         """Take the block away."""

@@ -31,10 +31,8 @@ _LOUD = frozenset(
         EventKind.RESTART,
     }
 )
-# The start is said by the command, the end by the summary, and attempts are bookkeeping.
-_SILENT = frozenset(
-    {EventKind.ATTEMPT, EventKind.STARTED, EventKind.FINISHED, EventKind.STOPPED, EventKind.PAUSED, EventKind.FAILED}
-)
+# The end is said by the summary, and attempts are bookkeeping.
+_SILENT = frozenset({EventKind.ATTEMPT, EventKind.FINISHED, EventKind.STOPPED, EventKind.PAUSED, EventKind.FAILED})
 
 
 def in_words(event: Line) -> Happening | None:
@@ -56,12 +54,27 @@ def in_words(event: Line) -> Happening | None:
         return Happening(f"{step}  {message or _checkpoint(event)}")
     if kind == EventKind.CONTROL:
         return _control(event, step)
+    if kind in (EventKind.STARTED, EventKind.RESUMED):
+        return Happening(f"{step}  {message or _beginning(event)}")
     if not message:
         return None
     label = {EventKind.WARNING: _("warning"), EventKind.ERROR: _("error"), EventKind.GUARD: _("warning")}.get(
         EventKind(kind) if kind in set(EventKind) else EventKind.RESUMED
     )
     return Happening(f"{step}  " + (f"{label}: {message}" if label else message), loud=kind in _LOUD)
+
+
+def _beginning(event: Line) -> str:
+    """Where an attempt trains, and for a resumed one whether it goes on bit for bit."""
+    where = " ".join(one_line(str(event[name])) for name in ("device", "dtype") if event.get(name))
+    if event.get("kind") == EventKind.STARTED:
+        return _("training on {device}").format(device=where) if where else _("training begins")
+    reasons = event.get("why_inexact")
+    if event.get("exact"):
+        return _("resumed exactly: it goes on as if it had not been interrupted")
+    if isinstance(reasons, list) and reasons:
+        return _("resumed, not bit for bit: {reasons}").format(reasons=one_line("; ".join(map(str, reasons))))
+    return _("resumed")
 
 
 def _validation(event: Line) -> str:

@@ -61,10 +61,11 @@ class Summary:
         }
 
     def lines(self) -> list[str]:
-        """The summary in words, one fact a line; the first says how it ended."""
-        return [self._ending(), *self._facts(), *self._next()]
+        """The summary in words, one fact a line: how it ended, what came of it, what to do next."""
+        return [self.ending(), *self.facts(), *self.next_commands()]
 
-    def _ending(self) -> str:
+    def ending(self) -> str:
+        """How it ended, in one line."""
         status = self.seen.status
         text = f"{self.folder.id}: {state_word(self.seen.state)}"
         if status is not None and status.total_steps:
@@ -75,7 +76,8 @@ class Summary:
             text += ", " + _("{tokens} tokens").format(tokens=words.count(status.tokens))
         return text
 
-    def _facts(self) -> Iterator[str]:
+    def facts(self) -> Iterator[str]:
+        """What came of it."""
         if self.seen.message and self.seen.state is not State.FINISHED:
             yield "  " + one_line(self.seen.message)
         if self.first_loss is not None:
@@ -95,7 +97,8 @@ class Summary:
         if self.seen.state in (State.FAILED, State.CRASHED):
             yield "  " + _("what it printed: {path}").format(path=words.short_path(self.folder.trainer_log))
 
-    def _next(self) -> Iterator[str]:
+    def next_commands(self) -> Iterator[str]:
+        """What to type next."""
         run = self.folder.id
         if self.seen.is_live and self.seen.state is not State.PAUSED:
             yield _("It goes on. Watch: minimind attach {run}   Stop: minimind runs stop {run}").format(run=run)
