@@ -1,0 +1,1 @@
+"""Chinese texts of the mini data."""
