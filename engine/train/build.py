@@ -35,23 +35,33 @@ from engine.train.material import Material, open_material
 from engine.train.optimizers import LossScaler, ModelOptimizer, build_optimizer
 from engine.train.precision import choose_compile
 from engine.train.reporting import Reporter
+from engine.train.requests import RequestDesk
 from engine.train.rng import derive_seed, seed_everything
-from engine.train.saving import Identity, Saver, SavePlan
+from engine.train.saving import Identity, SavePlan, Saver
 from engine.train.state import TrainerState
 from engine.train.trackers import RunInfo, TrackerName, Trackers, build_trackers
 from engine.train.update import Network, Updater, to_device
 from engine.train.watching import SampleSettings, Watcher
 
 
-def build_trainer(link: WorkerLink) -> Trainer:
+def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
     """Everything a training needs, at its first update or at the one its checkpoint waits for.
 
-    Raises UserError for what only a person can mend, BuildStopped when a stop was asked for while tokenising.
+    Raises UserError for what only a person can mend, BuildStopped when `desk` was asked to stop while tokenising.
     """
     settings, _preset = parse_settings(link.folder.run_toml)
     manifest = link.folder.read_manifest()
     computing = choose_computing(settings, link)
-    material = open_material(settings, Path(manifest.data_path), Path(manifest.tokenizer_path), cache_dir(), link)
+    if manifest.data_path is None or manifest.tokenizer_path is None:
+        raise UserError(_("{path} does not say which text and tokenizer to use.").format(path=link.folder.manifest))
+    material = open_material(
+        settings,
+        Path(manifest.data_path),
+        Path(manifest.tokenizer_path),
+        cache_dir(),
+        link,
+        lambda: desk.poll() is not None,
+    )
 
     link.update(phase=Phase.LOADING)
     seed_everything(settings.seed)
@@ -71,6 +81,7 @@ def build_trainer(link: WorkerLink) -> Trainer:
         _start_from(Path(manifest.lineage.path), model, material)
     schedule = _schedule(settings)
     state = restored.state if restored else _first_state(settings, schedule, material)
+    desk.state = state
     network = _network(settings, model, material, computing, link)
 
     around = surroundings(
@@ -116,6 +127,7 @@ def build_trainer(link: WorkerLink) -> Trainer:
         settings=settings,
         state=state,
         link=link,
+        desk=desk,
         stream=stream,
         updater=updater,
         schedule=schedule,

@@ -27,7 +27,7 @@ class Restored:
     notes: list[str]
     rng: dict[str, Any]
 
-    def restore_rng(self) -> list[str]:
+    def restore_rng(self) -> tuple[str, ...]:
         """Put every random generator where it was. The last thing to do before training goes on."""
         return restore_rng(self.rng)
 
@@ -56,8 +56,8 @@ def restore(
     if saved["rows_fingerprint"] != rows_fingerprint:
         raise UserError(
             _(
-                "The training text is not the one that {checkpoint} was trained on: the file has changed since. Put the "
-                "old file back to resume, or start a new run on the new one with --from_weight."
+                "The training text is not the one that {checkpoint} was trained on: the file has changed since. "
+                "Put the old file back to resume, or start a new run on the new one with --from_weight."
             ).format(checkpoint=checkpoint.name)
         )
     load_weights(model, read_weights(checkpoint.path / MODEL_FILE))

@@ -29,6 +29,7 @@ class Trainer:
     settings: Settings
     state: TrainerState
     link: WorkerLink
+    desk: RequestDesk
     stream: UpdateStream
     updater: Updater
     schedule: Schedule
@@ -42,7 +43,6 @@ class Trainer:
     eta: EtaEstimator = field(default_factory=EtaEstimator)
 
     def __post_init__(self) -> None:
-        self.desk = RequestDesk(self.link, self.state)
         self._time_is_up = False
 
     def run(self) -> Stop:

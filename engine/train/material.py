@@ -1,5 +1,6 @@
 """The data of a run, from its file to the rows it trains and validates on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,11 +27,16 @@ class Material:
 
 
 def open_material(
-    settings: Settings, data_path: Path, tokenizer_path: Path, cache_dir: Path, link: WorkerLink
+    settings: Settings,
+    data_path: Path,
+    tokenizer_path: Path,
+    cache_dir: Path,
+    link: WorkerLink,
+    should_stop: Callable[[], bool],
 ) -> Material:
     """Open, or build, the token cache and the rows; progress goes into the status.
 
-    Raises UserError for what is wrong with file or tokenizer, BuildStopped when a stop was asked for meanwhile.
+    Raises UserError for what is wrong with file or tokenizer, BuildStopped when `should_stop` said so meanwhile.
     """
     tokenizer = Tokenizer.load(tokenizer_path)
     link.update(phase=Phase.TOKENISING)
@@ -42,8 +48,8 @@ def open_material(
         bad_lines=settings.bad_lines,
         bad_lines_limit=settings.bad_lines_limit,
         threads=None if settings.num_workers == "auto" else settings.num_workers,
-        progress=lambda done, total, documents: link.note(phase_done=done, phase_total=total),
-        should_stop=lambda: link.stop_requested,
+        progress=lambda progress: link.note(phase_done=progress.done, phase_total=progress.total),
+        should_stop=should_stop,
     )
     _tell(cache, link)
     split = choose_validation(cache, max_tokens=settings.validation_tokens) if settings.validation else None

@@ -30,7 +30,7 @@ class RequestDesk:
     """
 
     link: WorkerLink
-    state: TrainerState
+    state: TrainerState = field(default_factory=TrainerState)
     stop: Stop | None = None
     saves: list[Request] = field(default_factory=list)
     samples: list[Request] = field(default_factory=list)

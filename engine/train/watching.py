@@ -79,7 +79,7 @@ class Watcher:
         best = state.best_loss is None or result.loss < state.best_loss
         if best:
             state.best_loss, state.best_step = result.loss, state.step
-        numbers = {
+        numbers: dict[str, Any] = {
             "loss": result.loss,
             "perplexity": result.perplexity,
             "bits_per_byte": result.bits_per_byte,

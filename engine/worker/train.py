@@ -32,11 +32,14 @@ def _train(link: WorkerLink) -> WorkerExit:
     from engine.data.cache_folder import BuildStopped
     from engine.run.checkpoints import CheckpointError
     from engine.train.build import build_trainer
+    from engine.train.requests import RequestDesk
 
+    desk = RequestDesk(link)
     try:
-        trainer = build_trainer(link)
+        trainer = build_trainer(link, desk)
     except BuildStopped:
-        return link.finish(State.STOPPED, link.stop_reason, _("Stopped before training began; nothing is lost."))
+        reason = desk.stop.reason if desk.stop else link.stop_reason
+        return link.finish(State.STOPPED, reason, _("Stopped before training began; nothing is lost."))
     try:
         with trainer.stream:
             stop = trainer.run()

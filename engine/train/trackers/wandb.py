@@ -2,6 +2,8 @@
 
 import html
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 from engine.train.trackers.base import RunInfo, identity
@@ -61,4 +63,12 @@ class WandbTracker:
         self._run.finish(exit_code=1 if state == "failed" else 0)
 
     def abandon(self) -> None:
-        """Leave the process."""
+        """Kill the service process that wandb started from here: its exit hook would wait for it, minutes when offline.
+
+        What that process had stored stays in `trackers/wandb`, where `wandb sync` finds it.
+        """
+        psutil: Any = import_module("psutil")  # without type stubs of its own
+        for child in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                if child.name().startswith("wandb"):
+                    child.kill()
