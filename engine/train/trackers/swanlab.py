@@ -1,5 +1,6 @@
 """SwanLab, online or offline as its own settings and environment variables say."""
 
+import atexit
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,13 +19,14 @@ class SwanLabTracker:
 
     def __init__(self) -> None:
         self._swanlab: Any = None
+        self._run: Any = None
 
     def start(self, info: RunInfo) -> None:
         """Begin the experiment, or continue it."""
         import swanlab
 
         self._swanlab = swanlab
-        swanlab.init(
+        self._run = swanlab.init(
             project=info.project,
             experiment_name=info.run_id,
             logdir=str(info.tracker_folder / "swanlab"),
@@ -46,4 +48,7 @@ class SwanLabTracker:
         self._swanlab.finish(state=_STATES.get(state, "crashed"))
 
     def abandon(self) -> None:
-        """Leave the process."""
+        """Take back SwanLab's exit hook, which would end the report once more and wait for the service again."""
+        hook = getattr(self._run, "_handle_atexit", None)
+        if hook is not None:
+            atexit.unregister(hook)

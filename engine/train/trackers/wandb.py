@@ -1,6 +1,7 @@
 """Weights & Biases, online or offline as its own environment variables say."""
 
 import html
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
@@ -10,6 +11,7 @@ from engine.train.trackers.base import RunInfo, identity
 
 _INIT_SECONDS = 90.0
 _FINISH_SECONDS = 15.0
+_TEARDOWN_SECONDS = 2.0
 
 
 class WandbTracker:
@@ -63,12 +65,24 @@ class WandbTracker:
         self._run.finish(exit_code=1 if state == "failed" else 0)
 
     def abandon(self) -> None:
-        """Kill the service process that wandb started from here: its exit hook would wait for it, minutes when offline.
+        """Kill the service process that wandb started from here.
 
-        What that process had stored stays in `trackers/wandb`, where `wandb sync` finds it.
+        wandb's exit hook waits for that process, for minutes while the service is out of reach. What it has stored
+        stays in `trackers/wandb`, where `wandb sync` finds it.
         """
         psutil: Any = import_module("psutil")  # without type stubs of its own
         for child in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
                 if child.name().startswith("wandb"):
                     child.kill()
+        hook = threading.Thread(target=_drop_exit_hook, daemon=True)
+        hook.start()
+        hook.join(_TEARDOWN_SECONDS)
+
+
+def _drop_exit_hook() -> None:
+    """Let wandb notice that its service is gone now, rather than with a traceback at exit."""
+    with suppress(Exception):
+        import wandb
+
+        wandb.teardown()
