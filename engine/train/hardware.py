@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 
 from engine.errors import UserError
+from engine.estimate.device_probe import nvidia_driver
 from engine.language import _
 from engine.settings.nearest import did_you_mean
 
@@ -201,12 +202,6 @@ def read_machine() -> Machine:
         mps_available=torch.backends.mps.is_available(),
         macos=(macos[0], macos[1]) if len(macos) > 1 else (0, 0),
     )
-
-
-def nvidia_driver(root: Path = Path("/")) -> str | None:
-    """The NVIDIA kernel driver's version, None where there is none."""
-    found = re.search(r"Kernel Module[^\d]*([\d.]+)", _read(root / "proc/driver/nvidia/version"))
-    return found.group(1) if found else None
 
 
 def _cpu_identity(root: Path = Path("/")) -> tuple[str, frozenset[str]]:

@@ -1,0 +1,92 @@
+"""Print what the device can do, as one line of JSON: `python -m engine.worker.probe`. Read by engine.estimate."""
+
+import platform
+import sys
+import time
+
+import torch
+
+from engine.estimate.device_probe import DeviceFacts, GpuFacts
+from engine.train.hardware import DeviceInfo, Machine, choose_device, choose_threads, read_machine
+from engine.train.precision import choose_dtype
+
+_TELLING_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile", "asimd", "bf16", "sve")
+_MEASURE_SECONDS = 0.3
+
+
+def gather_facts(machine: Machine) -> DeviceFacts:
+    """The facts of `machine` with everything on `auto`, the rates measured now. Sets torch's number of threads."""
+    device, notes = choose_device("auto", machine)
+    precision = choose_dtype("auto", device)
+    threads = choose_threads(None, machine.cores)
+    torch.set_num_threads(threads.threads)
+    dtypes = _native_dtypes(device)
+    return DeviceFacts(
+        torch_version=machine.torch_version,
+        accelerator_build=machine.accelerator_build,
+        driver=machine.driver,
+        host=platform.node(),
+        device=str(device.torch_device),
+        name=device.name,
+        memory=device.memory,
+        dtypes=list(dtypes),
+        dtype=precision.dtype,
+        dtype_why=precision.why,
+        notes=list(notes),
+        gpus=[
+            GpuFacts(name=gpu.name, memory=gpu.memory, capability=".".join(map(str, gpu.capability)))
+            for gpu in machine.gpus
+        ],
+        cpu_name=machine.cpu_name,
+        cpu_features=[feature for feature in _TELLING_FEATURES if feature in machine.cpu_flags],
+        cores=machine.cores,
+        machine_memory=machine.memory,
+        threads=threads.threads,
+        threads_why=threads.why,
+        matmul_flops={name: measure_matmul(device.torch_device, dtype) for name, dtype in dtypes.items()},
+    )
+
+
+def _native_dtypes(device: DeviceInfo) -> dict[str, torch.dtype]:
+    """The dtypes that `device` multiplies in hardware, by our names."""
+    dtypes = {"fp32": torch.float32}
+    if device.kind != "cpu":
+        dtypes["fp16"] = torch.float16
+    if device.native_bf16:
+        dtypes["bf16"] = torch.bfloat16
+    return dtypes
+
+
+def measure_matmul(device: torch.device, dtype: torch.dtype, seconds: float = _MEASURE_SECONDS) -> float:
+    """The best rate, in FLOP/s, of square matrix products repeated for about `seconds`."""
+    size = 1024 if device.type == "cpu" else 4096
+    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
+    result = torch.empty_like(left)
+    repeats = 1 if device.type == "cpu" else 10
+    best = float("inf")
+    torch.mm(left, right, out=result)
+    _synchronize(device)
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        begin = time.perf_counter()
+        for _ in range(repeats):
+            torch.mm(left, right, out=result)
+        _synchronize(device)
+        best = min(best, (time.perf_counter() - begin) / repeats)
+    return 2.0 * size**3 / best
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def main() -> None:
+    """Print the facts of this machine."""
+    sys.stdout.write(gather_facts(read_machine()).model_dump_json() + "\n")
+
+
+if __name__ == "__main__":
+    main()
