@@ -4,7 +4,6 @@ import contextlib
 import errno
 import hashlib
 import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +19,7 @@ _CHUNK = 8 << 20
 
 def temporary_beside(target: Path) -> Path:
     """A name for the unfinished `target`, in the same folder, so that the rename stays within one file system."""
-    return target.with_name(f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}-{target.name[-80:]}")
+    return target.with_name(f"{TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}-{target.name[-80:]}")
 
 
 def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:

@@ -8,7 +8,6 @@ the newest folder whose hashes hold.
 import contextlib
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -72,7 +71,7 @@ class Staging:
     def __init__(self, folder: RunFolder, step: int, expected_bytes: int | None = None) -> None:
         self.folder = folder
         self.step = step
-        self.path = folder.checkpoints / f"{_STAGING}{checkpoint_name(step)}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.path = folder.checkpoints / f"{_STAGING}{checkpoint_name(step)}-{os.getpid()}-{os.urandom(4).hex()}"
         self.committed: CheckpointInfo | None = None
         self._expected = expected_bytes
         self._open: dict[str, HashingFile] = {}
@@ -255,7 +254,7 @@ def retain(folder: RunFolder, keep_last: int, keep_steps: Iterable[int] = ()) ->
     deleted: list[CheckpointInfo] = []
     for info in infos:
         if info.step not in wanted:
-            doomed = info.path.with_name(f"{_DELETING}{info.name}-{secrets.token_hex(4)}")
+            doomed = info.path.with_name(f"{_DELETING}{info.name}-{os.urandom(4).hex()}")
             with contextlib.suppress(OSError):
                 info.path.rename(doomed)  # at once: a half deleted one must not look like a damaged one
                 deleted.append(info)

@@ -5,7 +5,7 @@ with it: an old stop must not end a resumed run. Each request is answered once, 
 """
 
 import contextlib
-import secrets
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _BREATH = 0.05
 
 
 class _Arguments(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class NoArguments(_Arguments):
@@ -92,7 +92,7 @@ def send_request(folder: RunFolder, op: str, args: Mapping[str, Any] | None = No
             )
         )
     request = Request(
-        attempt=now.status.attempt, step=now.status.step, id=secrets.token_hex(8), op=op, args=arguments
+        attempt=now.status.attempt, step=now.status.step, id=os.urandom(8).hex(), op=op, args=arguments
     ).model_dump()
     if len(encode_line(request)) > MAX_REQUEST:
         raise UserError(_("A request may have {n} bytes at most.").format(n=MAX_REQUEST))

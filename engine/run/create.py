@@ -4,7 +4,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import shutil
 import time
 from pathlib import Path
@@ -38,7 +37,7 @@ def create_run(runs_dir: Path, name: str, run_toml: str, manifest: Manifest | No
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         _sweep(runs_dir)
-        unfinished = runs_dir / f"{UNFINISHED}{os.getpid()}-{secrets.token_hex(4)}"
+        unfinished = runs_dir / f"{UNFINISHED}{os.getpid()}-{os.urandom(4).hex()}"
         unfinished.mkdir()
         try:
             write_atomic(unfinished / "run.toml", run_toml.encode())

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import shutil
 from pathlib import Path
 
@@ -33,7 +32,7 @@ def delete_run(folder: RunFolder, *, patience: float = 3.0) -> int:
                 )
             )
         freed = folder_bytes(folder.path)
-        doomed = folder.path.with_name(f"{DELETING}{secrets.token_hex(4)}-{folder.id}")
+        doomed = folder.path.with_name(f"{DELETING}{os.urandom(4).hex()}-{folder.id}")
         folder.path.rename(doomed)  # at once, so that a deletion cut short leaves no half run
         shutil.rmtree(doomed)
     except OSError as error:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from engine.errors import UserError
 from engine.language import _
-from engine.run.process import this_process
+from engine.run.process import is_alive, this_process
 from engine.run.schema import ProcessIdentity
 
 
@@ -32,7 +32,7 @@ class RunLock:
         deadline = time.monotonic() + patience
         while not self._try():
             if time.monotonic() >= deadline:
-                raise UserError(_held_message(self.path))
+                raise UserError(held_message(self.path))
             time.sleep(0.05)
 
     def release(self) -> None:
@@ -55,8 +55,9 @@ class RunLock:
             os.close(fd)
             return False
         with contextlib.suppress(OSError):  # a full disk must not keep anyone from the lock: its text is for messages
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, this_process().model_dump_json().encode(), 0)
+            text = this_process().model_dump_json().encode()
+            os.pwrite(fd, text, 0)
+            os.ftruncate(fd, len(text))
         self.fd = fd
         return True
 
@@ -86,11 +87,12 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def _held_message(path: Path) -> str:
+def held_message(path: Path) -> str:
+    """Who holds the lock at `path`, as a message."""
     run = path.parent.name
     holder = holder_of(path)
-    if holder is None:
-        return _("Run {run} is in use by another process.").format(run=run)
+    if holder is None or is_alive(holder) is False:  # its worker has inherited the lock
+        return _("Run {run} is already running: its supervisor is gone, and its worker still saves.").format(run=run)
     return _("Run {run} is already running: process {pid} on {host} holds it.").format(
         run=run, pid=holder.pid, host=holder.host
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from engine.language import _
 from engine.run.clock import awake_seconds, seconds_since
 from engine.run.folder import RunFolder
-from engine.run.lock import holder_of, is_held
+from engine.run.lock import holder_of
 from engine.run.process import is_alive, is_here, rebooted_since
 from engine.run.schema import FINAL_STATES, INFERRED_STATES, Phase, State, Status
 from engine.run.status import read_status
@@ -97,16 +97,16 @@ def observe(folder: RunFolder) -> Observation:
 
 
 def _without_status(folder: RunFolder) -> Observation:
-    if is_held(folder.lock):
-        holder = holder_of(folder.lock)
-        how = _("Process {pid} holds its lock.").format(pid=holder.pid if holder else "?")
-        if folder.status.exists():
+    broken = folder.status.exists()
+    holder = holder_of(folder.lock)
+    if holder is not None and is_alive(holder):
+        how = _("Process {pid}, which took its lock, lives.").format(pid=holder.pid)
+        if broken:
             return Observation(State.RUNNING, _("status.json cannot be understood."), how)
         return Observation(State.STARTING, _("It is being started."), how)
-    if folder.status.exists():
-        return Observation(
-            State.CRASHED, _("status.json cannot be understood, and nobody holds the run."), _("The lock is free.")
-        )
+    if broken:
+        how = _("Nobody who took its lock lives.")
+        return Observation(State.CRASHED, _("status.json cannot be understood."), how)
     return Observation(State.CREATED, _("It was made and never started."), _("It has no status.json."))
 
 

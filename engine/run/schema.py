@@ -55,7 +55,7 @@ class Phase(StrEnum):
 class Tolerant(BaseModel):
     """A model that keeps keys it does not know: a newer writer must not break an older reader."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 class Record(Tolerant):

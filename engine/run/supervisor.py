@@ -26,7 +26,7 @@ from engine.run.control import ControlInbox, answered_ids
 from engine.run.ending import close_attempt, conclude
 from engine.run.folder import RunFolder
 from engine.run.jsonl_log import LineWriter
-from engine.run.lock import RunLock
+from engine.run.lock import RunLock, held_message
 from engine.run.observe import observe
 from engine.run.process import this_process
 from engine.run.schema import AttemptRecord, Event, EventKind, Outcome, Phase, Reason, Request, State, Status
@@ -254,7 +254,7 @@ def take_lock(folder: RunFolder, *, again: bool) -> RunLock:
         except UserError:
             # a supervisor that has written its final state lets go within moments; one that lives does not
             if observe(folder).is_live or time.monotonic() >= deadline:
-                raise
+                raise UserError(held_message(folder.lock)) from None
             time.sleep(0.05)
     now = observe(folder)
     if now.state is State.FINISHED and not again:

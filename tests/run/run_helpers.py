@@ -55,7 +55,13 @@ class FakeRun:
         return observe(self.folder)
 
     def wait_for_state(self, *states: State) -> Observation:
-        return wait_for(lambda: (seen := self.observe()).state in states and seen or None, f"state {states}")
+        def look() -> Observation | None:
+            seen = self.observe()
+            return seen if seen.state in states else None
+
+        found = wait_for(look, f"state {states}")
+        assert found is not None
+        return found
 
     def wait_for_end(self) -> Observation:
         seen = self.wait_for_state(*ENDED_STATES)
@@ -64,9 +70,13 @@ class FakeRun:
         return seen
 
     def wait_for_step(self, step: int) -> Status:
-        return wait_for(
-            lambda: (now := self.status()).state is State.RUNNING and now.step >= step and now or None, f"step {step}"
-        )
+        def look() -> Status | None:
+            now = self.status()
+            return now if now.state is State.RUNNING and now.step >= step else None
+
+        found = wait_for(look, f"step {step}")
+        assert found is not None
+        return found
 
     @property
     def supervisor(self) -> ProcessIdentity | None:
