@@ -67,8 +67,9 @@ def probe_device(cache_dir: Path, refresh: bool = False) -> DeviceFacts:
     """The facts of this machine's device, from `cache_dir` or, when new or with `refresh`, from a probe process.
 
     The cache is keyed by what would change the answer: torch's version, the host, its processors and the NVIDIA driver,
-    the GPUs and cores made visible, and the language of its sentences. A probe takes some seconds, a cached answer milliseconds. Raises UserError when
-    torch is missing or cannot start; a cache that cannot be read or written is done without.
+    the GPUs and cores made visible, and the language of its sentences. A probe takes some seconds, a cached answer
+    milliseconds. Raises UserError when torch is missing or cannot start; a cache that cannot be read or written is done
+    without.
     """
     path = cache_dir / f"device-{_key()}.json"
     if not refresh:

@@ -299,14 +299,21 @@ def choose_threads(
     )
 
 
-def set_deterministic(on: bool, device: DeviceInfo, *, environ: dict[str, str] | None = None) -> tuple[str, ...]:
+def set_deterministic(
+    on: bool, device: DeviceInfo, *, compiled: bool = False, environ: dict[str, str] | None = None
+) -> tuple[str, ...]:
     """Ask torch for kernels that repeat themselves bit for bit; sentences about what that cannot promise here.
+
+    `compiled` asks the same of the compiler, whose import alone costs two seconds and is spared otherwise.
 
     Call it before the first work on a GPU. An operation without such a kernel warns and runs on. Memory is not filled
     with NaN, as torch would do by default in this mode: that only helps to find bugs in kernels, at a price.
     """
     variables = os.environ if environ is None else environ
-    torch.use_deterministic_algorithms(on, warn_only=True)
+    if compiled:
+        torch.use_deterministic_algorithms(on, warn_only=True)
+    else:
+        torch.set_deterministic_debug_mode("warn" if on else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
     if not on:
