@@ -1,0 +1,231 @@
+"""The stream of updates: which rows each optimiser step takes, dealt to ranks, prefetched, resumable at any cursor."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from engine.data.order import permuted
+from engine.data.rows import Batch, Integers, RowTable
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A position in the data: rows consumed so far in an epoch (from 0), over all ranks.
+
+    The end of epoch e is Cursor(e + 1, 0); Cursor(e, row_count) is accepted as the same place.
+    """
+
+    epoch: int = 0
+    row: int = 0
+
+
+def updates_per_epoch(row_count: int, rows_per_update: int) -> int:
+    """Updates in an epoch; the last, smaller one is made."""
+    return -(-row_count // rows_per_update)
+
+
+class MicroBatches:
+    """The micro-batches of one update for one rank, to iterate once; len() is known before they are ready."""
+
+    def __init__(self, count: int, queue: "_Queue") -> None:
+        self._count = count
+        self._left = count
+        self._queue = queue
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Batch]:
+        while self._left:
+            self._left -= 1
+            batch = self._queue.get()
+            assert isinstance(batch, Batch)
+            yield batch
+
+
+@dataclass(frozen=True)
+class Update:
+    """One optimiser step's share of the data for one rank."""
+
+    cursor_after: Cursor
+    """Where the data stands once this update is made: what a checkpoint keeps."""
+    epoch: int
+    micro_batches: MicroBatches
+    """As many on every rank: accumulation_steps, or fewer in the last, smaller update of an epoch."""
+    target_tokens: int
+    """Target tokens of the whole update, over all micro-batches of all ranks: the divisor of the summed loss."""
+    row_count: int
+    """Rows of the whole update, over all ranks."""
+
+
+class UpdateStream:
+    """Iterates over the updates from a cursor to the end of epoch `end_epoch - 1`, in the order of (seed, epoch).
+
+    An update takes the next G = micro_batch * accumulation_steps * world_size rows of the epoch's permutation, so its
+    content depends on G alone. They are dealt row by row: micro-batch a of rank r takes the rows a * M * W + r * M up to
+    M of them (M micro_batch, W world_size). The last update of an epoch has fewer: only its later micro-batches are
+    missing, on all ranks alike, and a rank without rows in the last one gets a batch whose labels are all IGNORE (one
+    row, or `micro_batch` rows with fixed_shape). fixed_shape fills every batch up to `micro_batch` rows, for compiled
+    code that would otherwise be compiled again.
+
+    One thread assembles at most `prefetch` micro-batches ahead; what it raises is raised to the consumer.
+    wait_seconds counts the time the consumer waited for data. close() (or leaving a `with`) ends the thread.
+    """
+
+    def __init__(
+        self,
+        rows: RowTable,
+        *,
+        seed: int,
+        micro_batch: int,
+        accumulation_steps: int = 1,
+        world_size: int = 1,
+        rank: int = 0,
+        start: Cursor = Cursor(),  # noqa: B008 (frozen)
+        end_epoch: int = 1,
+        fixed_shape: bool = False,
+        prefetch: int = 4,
+    ) -> None:
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank {rank} outside a world of {world_size}")
+        if min(micro_batch, accumulation_steps, prefetch) < 1:
+            raise ValueError("micro_batch, accumulation_steps and prefetch are at least 1")
+        if not 0 <= start.row <= rows.row_count:
+            raise ValueError(f"cursor at row {start.row} of {rows.row_count}")
+        self.rows = rows
+        self.seed = seed
+        self.micro_batch = micro_batch
+        self.accumulation_steps = accumulation_steps
+        self.world_size = world_size
+        self.rank = rank
+        self.end_epoch = end_epoch
+        self.fixed_shape = fixed_shape
+        self.cursor = _normalised(start, rows.row_count)
+        """Where the data stands before the next update."""
+        self._current: MicroBatches | None = None
+        self._queue = _Queue(prefetch)
+        self._thread = threading.Thread(target=self._produce, args=(self.cursor,), name="prefetch", daemon=True)
+        self._thread.start()
+
+    @property
+    def rows_per_update(self) -> int:
+        """G, the rows of a whole update."""
+        return self.micro_batch * self.accumulation_steps * self.world_size
+
+    @property
+    def wait_seconds(self) -> float:
+        """Seconds the consumer has waited for data so far."""
+        return self._queue.wait_seconds
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Update:
+        if self._current is not None:  # micro-batches the consumer left
+            for _batch in self._current:
+                pass
+        if self.cursor.epoch >= self.end_epoch or self._queue.closed:
+            raise StopIteration
+        cursor = self.cursor
+        rows = self._rows_of(cursor)
+        size = self.micro_batch * self.world_size
+        self._current = MicroBatches(-(-len(rows) // size), self._queue)
+        self.cursor = self._after(cursor, len(rows))
+        return Update(
+            cursor_after=self.cursor,
+            epoch=cursor.epoch,
+            micro_batches=self._current,
+            target_tokens=int(self.rows.row_targets[rows].sum(dtype=np.int64)),
+            row_count=len(rows),
+        )
+
+    def close(self) -> None:
+        """End the prefetching thread and wait for it; harmless when called again."""
+        self._queue.close()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _rows_of(self, cursor: Cursor) -> Integers:
+        """The rows of the update that begins at `cursor`, over all ranks, in the epoch's order."""
+        stop = min(cursor.row + self.rows_per_update, self.rows.row_count)
+        return permuted(range(cursor.row, stop), self.rows.row_count, self.seed, cursor.epoch)
+
+    def _after(self, cursor: Cursor, taken: int) -> Cursor:
+        return _normalised(Cursor(cursor.epoch, cursor.row + taken), self.rows.row_count)
+
+    def _produce(self, cursor: Cursor) -> None:
+        try:
+            while cursor.epoch < self.end_epoch:
+                rows = self._rows_of(cursor)
+                size = self.micro_batch * self.world_size
+                for begin in range(0, len(rows), size):
+                    own = begin + self.rank * self.micro_batch
+                    taken = rows[own : min(own + self.micro_batch, begin + size)]
+                    fill_to = self.micro_batch if self.fixed_shape else 1
+                    if not self._queue.put(self.rows.batch(taken, fill_to=fill_to)):
+                        return
+                cursor = self._after(cursor, len(rows))
+        except BaseException as error:  # whatever it is, the consumer must hear of it
+            self._queue.put(error)
+
+
+def _normalised(cursor: Cursor, row_count: int) -> Cursor:
+    return Cursor(cursor.epoch + 1, 0) if cursor.row >= row_count else cursor
+
+
+class _Queue:
+    """A bounded queue between two threads that can be closed from either side; it sleeps on a condition, never spins."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._items: deque[Batch | BaseException] = deque()
+        self._changed = threading.Condition()
+        self.closed = False
+        self.wait_seconds = 0.0
+
+    def put(self, item: Batch | BaseException) -> bool:
+        """Append, waiting for room; False when the queue was closed. An error does not wait for room."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self.closed or len(self._items) < self._size or isinstance(item, BaseException)
+            )
+            if self.closed:
+                return False
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
+
+    def get(self) -> Batch:
+        """The next batch, waiting for it; raises what the producer raised, at its place in the order."""
+        began = time.perf_counter()
+        with self._changed:
+            self._changed.wait_for(lambda: self.closed or bool(self._items))
+            self.wait_seconds += time.perf_counter() - began
+            if self.closed:
+                raise RuntimeError("the update stream was closed while it was read")
+            item = self._items.popleft()
+            if isinstance(item, BaseException):
+                self._items.appendleft(item)  # it stays: every later read fails as well
+                raise item
+            self._changed.notify_all()
+            return item
+
+    def close(self) -> None:
+        """Wake both sides and drop what is left."""
+        with self._changed:
+            self.closed = True
+            self._items.clear()
+            self._changed.notify_all()
