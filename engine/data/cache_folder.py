@@ -22,7 +22,7 @@ from engine.language import _
 
 Phase = Literal["hashing", "waiting", "tokenising", "packing"]
 META = "meta.json"
-_STAGING = ".building-"
+STAGING = ".building-"
 _POLL_SECONDS = 0.1
 
 
@@ -207,7 +207,7 @@ def staging(target: Path) -> Iterator[Staging]:
     the disk is full or the folder cannot be written.
     """
     parent = target.parent
-    work = Staging(parent / f"{_STAGING}{target.name}")
+    work = Staging(parent / f"{STAGING}{target.name}")
     try:
         parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(work.folder, ignore_errors=True)
@@ -216,7 +216,7 @@ def staging(target: Path) -> Iterator[Staging]:
         work.close()
         sync_folder(work.folder)
         if target.exists():
-            aside = parent / f"{_STAGING}{target.name}-replaced"
+            aside = parent / f"{STAGING}{target.name}-replaced"
             shutil.rmtree(aside, ignore_errors=True)
             target.rename(aside)
             work.folder.rename(target)

@@ -68,11 +68,11 @@ class UpdateStream:
     """Iterates over the updates from a cursor to the end of epoch `end_epoch - 1`, in the order of (seed, epoch).
 
     An update takes the next G = micro_batch * accumulation_steps * world_size rows of the epoch's permutation, so its
-    content depends on G alone. They are dealt row by row: micro-batch a of rank r takes the rows a * M * W + r * M up to
-    M of them (M micro_batch, W world_size). The last update of an epoch has fewer: only its later micro-batches are
-    missing, on all ranks alike, and a rank without rows in the last one gets a batch whose labels are all IGNORE (one
-    row, or `micro_batch` rows with fixed_shape). fixed_shape fills every batch up to `micro_batch` rows, for compiled
-    code that would otherwise be compiled again.
+    content depends on G alone. With M = micro_batch and W = world_size, micro-batch a of rank r takes the M rows from
+    a * M * W + r * M on. The last update of an epoch may have fewer rows: then its later micro-batches are missing, on
+    all ranks alike, and a rank without rows in the last one gets a batch whose labels are all IGNORE (one row, or
+    `micro_batch` rows with fixed_shape). fixed_shape fills every batch up to `micro_batch` rows, for compiled code that
+    would otherwise be compiled again.
 
     One thread assembles at most `prefetch` micro-batches ahead; what it raises is raised to the consumer.
     wait_seconds counts the time the consumer waited for data. close() (or leaving a `with`) ends the thread.
@@ -87,7 +87,7 @@ class UpdateStream:
         accumulation_steps: int = 1,
         world_size: int = 1,
         rank: int = 0,
-        start: Cursor = Cursor(),  # noqa: B008 (frozen)
+        start: Cursor = Cursor(),
         end_epoch: int = 1,
         fixed_shape: bool = False,
         prefetch: int = 4,
@@ -187,7 +187,7 @@ def _normalised(cursor: Cursor, row_count: int) -> Cursor:
 
 
 class _Queue:
-    """A bounded queue between two threads that can be closed from either side; it sleeps on a condition, never spins."""
+    """A bounded queue between two threads, closed from either side; it sleeps on a condition and never spins."""
 
     def __init__(self, size: int) -> None:
         self._size = size
