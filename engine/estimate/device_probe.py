@@ -100,7 +100,7 @@ def nvidia_driver(root: Path = Path("/")) -> str | None:
         text = (root / "proc/driver/nvidia/version").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    found = re.search(r"Kernel Module\D*([\d.]+)", text)
+    found = re.search(r"Kernel Module.*?(\d+(?:\.\d+)+)", text)
     return found.group(1) if found else None
 
 
