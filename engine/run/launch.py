@@ -2,6 +2,7 @@
 made before anything is written, so that a mistake leaves no empty run behind.
 """
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +15,6 @@ from engine.places import runs_dir as usual_runs_dir
 from engine.run.atomic import write_atomic
 from engine.run.clock import parse_utc, utc_iso
 from engine.run.create import create_run
-from engine.run.delete import delete_run
 from engine.run.find import list_runs
 from engine.run.folder import RunFolder
 from engine.run.observe import observe
@@ -144,7 +144,7 @@ def make_run(plan: RunPlan, runs_dir: Path | None = None) -> RunFolder:
         try:
             claim_save_dir(plan.save_dir, plan.weights_name, folder.id)
         except UserError:
-            delete_run(folder)
+            shutil.rmtree(folder.path, ignore_errors=True)  # nobody can have started it yet
             raise
     return folder
 
@@ -187,8 +187,8 @@ def refuse_unresumable(folder: RunFolder) -> None:
                 "To train its weights further, start a new run: minimind run --from_weight {run}"
             ).format(run=folder.id, steps=steps)
         )
-    deadline = (folder.read_manifest().model_extra or {}).get("deadline_at")
-    if isinstance(deadline, str) and parse_utc(deadline) <= datetime.now(UTC).timestamp():
+    deadline = folder.read_manifest().deadline_at
+    if deadline is not None and parse_utc(deadline) <= datetime.now(UTC).timestamp():
         raise UserError(
             _(
                 "Run {run} was to end by {moment}, which is over: nothing is left to resume. "

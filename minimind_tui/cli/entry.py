@@ -44,10 +44,10 @@ def _run(arguments: list[str]) -> int:
     from minimind_tui.cli.tree import build_app, describe_commands
 
     completing = "_MINIMIND_COMPLETE" in os.environ
-    app = build_app(with_settings=completing or _needs_settings(arguments))
-    command = typer.main.get_command(app)
+    with_settings = completing or _needs_settings(arguments)
+    command = typer.main.get_command(build_app(with_settings=with_settings))
     if not completing:
-        arguments = regular_arguments(arguments, describe_commands(command))
+        arguments = regular_arguments(arguments, describe_commands(command, with_settings=with_settings))
     try:
         code = command.main(args=arguments, prog_name="minimind", standalone_mode=False)
     except typer.Abort:
@@ -62,10 +62,16 @@ def _run(arguments: list[str]) -> int:
 
 def _needs_settings(arguments: Sequence[str]) -> bool:
     """Whether the settings' options must be built, which costs a tenth of a second that `minimind --help` saves."""
-    words = [word for word in arguments if not word.startswith("-") and word not in LANGUAGES]
-    if words:
-        return words[0] in ("run", "resume")
-    return any(word.partition("=")[0] not in ("--help", "-h", "--version", "--lang") for word in arguments)
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-"):
+            return word in ("run", "resume")
+        if word == "--lang":
+            rest = rest[1:]
+        elif word.partition("=")[0] not in ("--lang", "--help", "-h", "--version"):
+            return True  # a setting before its command: told where it belongs
+    return False
 
 
 def _take_language(arguments: Sequence[str]) -> None:

@@ -149,5 +149,4 @@ def _pass_on(lines: Any, prompt: str, *, json_lines: bool, waiting: bool) -> boo
 
 def _own_tokenizer(folder: RunFolder) -> str:
     """The tokenizer a run was made with, as its manifest says."""
-    extra = folder.read_manifest().model_extra or {}
-    return str(extra.get("tokenizer_path") or "auto")
+    return folder.read_manifest().tokenizer_path or "auto"

@@ -2,7 +2,7 @@
 
 import sys
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.language import _
 
@@ -30,15 +30,18 @@ def one_line(text: str) -> str:
     return " ".join(printable(text).split())
 
 
-def make_console(*, width: int | None = None) -> "Console":
-    """A rich console that reads no markup, no emoji codes and highlights nothing by itself; NO_COLOR is honoured."""
+def make_console(**options: Any) -> "Console":
+    """A rich console that reads no markup, no emoji codes and highlights nothing by itself; NO_COLOR is honoured.
+
+    `options` are rich's own (`width`, `file`, ...).
+    """
     from rich.console import Console
 
     class QuietConsole(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # the command line's entry ends quietly
 
-    return QuietConsole(width=width, markup=False, emoji=False, highlight=False, soft_wrap=False)
+    return QuietConsole(**options, markup=False, emoji=False, highlight=False, soft_wrap=False)
 
 
 def say(message: str) -> None:

@@ -6,7 +6,7 @@ import typer
 
 from engine.language import _
 from minimind_tui import __version__
-from minimind_tui.cli.arguments import Command, Option
+from minimind_tui.cli.arguments import FALSE_WORDS, TRUE_WORDS, Command, Option
 from minimind_tui.cli.exit_codes import describe_exit_codes
 
 
@@ -56,7 +56,7 @@ def _root(
         typer.echo(context.get_help())
 
 
-def describe_commands(command: Any, path: str = "minimind") -> Command:
+def describe_commands(command: Any, path: str = "minimind", *, with_settings: bool = True) -> Command:
     """What `regular_arguments` must know of a command and its subcommands, read off Typer's own command objects."""
     options: dict[str, Option] = {"--help": Option("--help", flag=True)}
     positional = False
@@ -64,20 +64,18 @@ def describe_commands(command: Any, path: str = "minimind") -> Command:
         if parameter.param_type_name == "argument":
             positional = True
             continue
+        words = _value_words(parameter.name) if with_settings and command.name in ("run", "resume") else ()
         for declared in [*parameter.opts, *parameter.secondary_opts]:
-            options[declared.replace("_", "-")] = Option(declared, parameter.is_flag, _words(command, parameter))
+            options[declared.replace("_", "-")] = Option(declared, parameter.is_flag, words)
     subcommands = {
-        name: describe_commands(subcommand, f"{path} {name}")
+        name: describe_commands(subcommand, f"{path} {name}", with_settings=with_settings)
         for name, subcommand in getattr(command, "commands", {}).items()
     }
     return Command(path, options, subcommands, positional)
 
 
-def _words(command: Any, parameter: Any) -> tuple[str, ...]:
-    if parameter.name == "from_resume":
-        return ("1", "0", "true", "false", "yes", "no", "on", "off")
-    if command.name not in ("run", "resume"):
-        return ()
+def _value_words(name: str) -> tuple[str, ...]:
+    """The words that the value of a yes-or-no option may be; empty for any other option."""
     from minimind_tui.cli.setting_options import value_words
 
-    return value_words(parameter.name)
+    return (*TRUE_WORDS, *FALSE_WORDS) if name == "from_resume" else value_words(name)

@@ -1,5 +1,6 @@
 """`minimind generate`: let a run, or a file of weights, continue a text, as it is written."""
 
+import secrets
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,7 +51,10 @@ def generate(
         ),
     ] = 0.9,
     seed: Annotated[
-        int | None, option("--seed", metavar="N", min=0, help=_("The same seed writes the same text."))
+        int | None,
+        option(
+            "--seed", metavar="N", min=0, help=_("The same seed writes the same text. (default: another each time)")
+        ),
     ] = None,
     checkpoint: Annotated[
         str | None,
@@ -87,7 +91,7 @@ def generate(
         "temperature": temperature,
         "top_k": top_k,
         "top_p": top_p,
-        "seed": seed,
+        "seed": secrets.randbelow(2**31) if seed is None else seed,
         "device": device,
         "use_cache": not no_cache,
     }

@@ -34,10 +34,17 @@ class RunFeed:
         self._events = Tail(folder.events, 0 if from_start else _size(folder.events))
 
     def look(self) -> News:
-        """The run's state and what is new. Raises OSError when a log is there and cannot be read."""
+        """The run's state and what is new. A log that cannot be read now is read with the next look."""
         seen = observe(self.folder)
         # Read after the state: whatever a run logged before it ended is in these lines.
-        return News(seen, self._metrics.poll(), self._events.poll())
+        return News(seen, _poll(self._metrics), _poll(self._events))
+
+
+def _poll(tail: Tail) -> list[Line]:
+    try:
+        return tail.poll()
+    except OSError:
+        return []
 
 
 def _size(path: Any) -> int:

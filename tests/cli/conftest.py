@@ -1,0 +1,86 @@
+"""A workspace of its own for each test, and the command line called in this process."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from engine.run.find import list_runs
+from engine.run.folder import RunFolder
+from engine.run.observe import observe
+from engine.run.process import is_alive
+
+HERE = Path(__file__).parent
+TEXTS = "".join(json.dumps({"text": f"Text number {n}. 第{n}篇。"}, ensure_ascii=False) + "\n" for n in range(40))
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a call of `minimind` did."""
+
+    code: int
+    out: str
+    err: str
+
+
+Minimind = Callable[..., Called]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty workspace with one data file, and the paced trainer as worker."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MINIMIND_RUNS", "MINIMIND_LANG", "LC_ALL", "FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MINIMIND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MINIMIND_WORKER", "paced_trainer")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep))
+    (tmp_path / "texts.jsonl").write_text(TEXTS, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture
+def minimind(workspace: Path, capsys: pytest.CaptureFixture[str]) -> Minimind:
+    """`minimind("run", "--preset", "mini")` in this process."""
+    from minimind_tui.cli import main
+
+    def call(*arguments: str) -> Called:
+        capsys.readouterr()
+        code = main(list(arguments))
+        caught = capsys.readouterr()
+        return Called(code, caught.out, caught.err)
+
+    return call
+
+
+@pytest.fixture
+def plan(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`plan(steps=100, step_seconds=0.05)`: how the paced trainer behaves from now on."""
+    return lambda **values: monkeypatch.setenv("MINIMIND_TEST_PLAN", json.dumps(values))
+
+
+@pytest.fixture(autouse=True)
+def no_run_left_behind(request: pytest.FixtureRequest, tmp_path: Path) -> object:
+    """End what a failed test left running, so that it cannot disturb others."""
+    yield
+    for folder in list_runs(tmp_path / "runs"):
+        status = observe(folder).status
+        for process in (status.worker, status.supervisor) if status else ():
+            if process is not None and is_alive(process):
+                os.kill(process.pid, 9)
+
+
+def only_run(workspace: Path) -> RunFolder:
+    """The one run of a workspace."""
+    runs = list_runs(workspace / "runs")
+    assert len(runs) == 1
+    return runs[0]
+
+
+def command(*arguments: str) -> list[str]:
+    """`minimind` as a process of its own."""
+    return [sys.executable, "-c", "import sys; from minimind_tui.cli import main; sys.exit(main())", *arguments]
