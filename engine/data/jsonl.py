@@ -167,7 +167,7 @@ class LineReader:
             self._report("bad_json", message)
             return None
         if type(record) is dict and type(text := record.get(self.text_field)) is str:
-            clean = text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+            clean = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
             if clean != text:
                 record[self.text_field] = clean
                 self._report("replaced", _("holds half a surrogate pair (replaced by U+FFFD)"))
