@@ -12,7 +12,7 @@ from minimind_tui.cli.exit_codes import describe_exit_codes
 
 def build_app(*, with_settings: bool = True) -> typer.Typer:
     """The Typer application. Without `with_settings`, `run` and `resume` lack their settings' options."""
-    from minimind_tui.cli.commands import attach, generate, plot, presets, resume, run, runs
+    from minimind_tui.cli.commands import attach, data, generate, plot, presets, resume, run, runs
 
     app = typer.Typer(
         name="minimind",
@@ -38,6 +38,7 @@ def build_app(*, with_settings: bool = True) -> typer.Typer:
     app.add_typer(runs.app, name="runs")
     app.command("plot", help=_("Draw a run's curves in the terminal."))(plot.plot)
     app.command("generate", help=_("Let a trained model continue a text."))(generate.generate)
+    app.add_typer(data.app, name="data")
     app.add_typer(presets.app, name="presets")
     return app
 
