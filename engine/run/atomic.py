@@ -128,6 +128,11 @@ class HashingFile:
             with contextlib.suppress(OSError):
                 self._file.close()
 
+    def abandon(self) -> None:
+        """Close without a sync: the file is about to be removed."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
     @property
     def print(self) -> FilePrint:
         """Size and hash of what was written."""
@@ -140,8 +145,7 @@ class HashingFile:
         if kind is None:
             self.close()
         else:
-            with contextlib.suppress(OSError):
-                self._file.close()
+            self.abandon()
 
 
 def hash_file(path: Path, on_bytes: Callable[[int], None] | None = None) -> FilePrint:

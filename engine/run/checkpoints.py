@@ -133,8 +133,7 @@ class Staging:
         disk = error if isinstance(error, OSError) else None
         for file in self._open.values():
             disk = disk or file.error
-            with contextlib.suppress(OSError):
-                file.close()
+            file.abandon()
         words = self._words(disk.strerror or str(disk)) if disk is not None else ""
         shutil.rmtree(self.path, ignore_errors=True)
         _restore_replaced(self.folder)

@@ -25,7 +25,7 @@ def delete_run(folder: RunFolder, *, patience: float = 3.0) -> int:
     try:
         lock.acquire(patience=0.0 if observe(folder).is_live else patience)
         state = observe(folder)
-        if state.is_live:  # on another machine, whose lock this file system does not show
+        if state.status is not None and state.is_live:  # on another machine, whose lock this file system does not show
             raise UserError(
                 _("Run {run} is {state}: {message} Stop it first.").format(
                     run=folder.id, state=state.state, message=state.message

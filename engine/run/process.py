@@ -94,10 +94,25 @@ def _host() -> str:
 
 @cache
 def _boot_id() -> str:
+    if sys.platform == "darwin":
+        return _mac_boot_session()
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+def _mac_boot_session() -> str:
+    import ctypes
+
+    try:
+        system = ctypes.CDLL(None)
+        value = ctypes.create_string_buffer(64)
+        size = ctypes.c_size_t(len(value))
+        failed = system.sysctlbyname(b"kern.bootsessionuuid", value, ctypes.byref(size), None, 0)
+    except (OSError, AttributeError):
+        return ""
+    return "" if failed else value.value.decode("ascii", "replace")
 
 
 @cache

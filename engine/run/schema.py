@@ -75,7 +75,7 @@ class ProcessIdentity(Tolerant):
     """Linux: seconds after boot; elsewhere POSIX seconds."""
     host: str
     boot: str = ""
-    """Linux: the id of this boot; empty where the system has none."""
+    """The id of the machine's boot; empty where the system has none."""
     pid_space: int = 0
     """Linux: the pid namespace; pids of two containers do not compare."""
 

@@ -58,7 +58,7 @@ def test_a_run_finishes_and_tells_all_of_it(fake_run: MakeRun) -> None:
     assert (attempt.exact, attempt.device, attempt.versions) == (True, "none", {"fake": "1"})
     assert (attempt.end_state, attempt.end_step, attempt.exit_code) == ("finished", 25, WorkerExit.DONE)
     assert attempt.ended is not None and attempt.ended > attempt.started
-    assert not is_held(run.folder.lock)
+    wait_for(lambda: not is_held(run.folder.lock), "the lock")
     with pytest.raises(UserError, match="finished"):  # trap 14: not resumed to zero steps in silence
         run.start()
     run.start(again=True)
@@ -318,7 +318,7 @@ def test_a_worker_left_alone_keeps_the_run_locked(fake_run: MakeRun) -> None:
         start_run(run.folder, worker="fake_trainer")
     run.signal(worker, signal.SIGKILL)
     assert run.wait_for_state(State.CRASHED).is_inferred
-    assert not is_held(run.folder.lock)
+    wait_for(lambda: not is_held(run.folder.lock), "the lock")
 
 
 def test_when_both_are_killed_a_viewer_infers_it(fake_run: MakeRun) -> None:

@@ -1,0 +1,184 @@
+"""Attempts in order: after any number of crashes and resumes each step comes once, and none is missing."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.run.create import create_run
+from engine.run.history import EventHistory, MetricsHistory, Series
+from engine.run.jsonl_log import Line, LineWriter, encode_line
+from engine.run.schema import AttemptHeader, TrainLine, ValidationLine
+from engine.run.view import RunView
+
+
+def train(attempt: int, step: int, loss: float | None = None, **more: Any) -> Line:
+    loss = float(1000 * attempt + step) if loss is None else loss
+    line = TrainLine(attempt=attempt, step=step, epoch=0, tokens=step, elapsed=0.1, loss=loss, lr=1e-3, **more)
+    return line.model_dump(exclude_unset=True) | {"v": 1, "t": line.t, "kind": "train"}
+
+
+def validation(attempt: int, step: int) -> Line:
+    return ValidationLine(
+        attempt=attempt, step=step, epoch=0, tokens=step, elapsed=0.1, loss=1000.0 * attempt + step
+    ).model_dump()
+
+
+def header(attempt: int, start_step: int) -> Line:
+    return AttemptHeader(attempt=attempt, step=start_step, start_step=start_step).model_dump()
+
+
+@st.composite
+def attempts(draw: st.DrawFn) -> list[tuple[int, int]]:
+    """(start_step, last step) of each attempt; each begins at a step some earlier one reached."""
+    found, reached = [], 0
+    for _ in range(draw(st.integers(1, 6))):
+        start = draw(st.integers(0, reached))
+        reached = start + draw(st.integers(0, 12))
+        found.append((start, reached))
+    return found
+
+
+@given(attempts=attempts(), lose_headers=st.booleans(), interval=st.integers(1, 4))
+@settings(max_examples=300, deadline=None)
+def test_each_step_comes_once_and_from_the_newest_attempt(
+    attempts: list[tuple[int, int]], lose_headers: bool, interval: int
+) -> None:
+    history, expected = MetricsHistory(), {}
+    for number, (start, end) in enumerate(attempts, 1):
+        lines = [] if lose_headers else [header(number, start)]
+        expected = {step: value for step, value in expected.items() if lose_headers or step <= start}
+        for step in range(start + 1, end + 1):
+            if step % interval == 0:
+                lines.append(train(number, step))
+                if lose_headers:
+                    expected = {one: value for one, value in expected.items() if one < step}
+                expected[step] = 1000.0 * number + step
+        history.feed(lines)
+    assert dict(zip(history.train.steps, history.train.column("loss"), strict=True)) == expected
+    assert list(history.train.steps) == sorted(expected)
+
+
+def test_a_validation_at_the_start_step_is_kept_and_can_be_made_again() -> None:
+    history = MetricsHistory()
+    history.feed([header(1, 0), validation(1, 10), validation(1, 20), header(2, 10)])
+    assert list(history.validation.steps) == [10]
+    history.feed([validation(2, 10), validation(2, 20)])
+    assert list(history.validation.column("loss")) == [2010.0, 2020.0]
+
+
+def test_a_late_line_of_an_ended_attempt_is_refused() -> None:
+    history = MetricsHistory()
+    history.feed([header(1, 0), train(1, 1), train(1, 2), header(2, 1), train(2, 2), train(1, 3), header(1, 0)])
+    assert list(history.train.column("loss")) == [1001.0, 2002.0]
+    assert history.refused == 1
+
+
+def test_a_step_logged_twice_counts_once() -> None:
+    history = MetricsHistory()
+    history.feed([train(1, 1), train(1, 2, 5.0), train(1, 2, 6.0), train(1, 1, 7.0)])
+    assert list(history.train.steps) == [1, 2] and list(history.train.column("loss")) == [1001.0, 5.0]
+    assert history.refused == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {},
+        {"kind": "train"},
+        {"kind": "train", "step": "5", "attempt": 1},
+        {"kind": "train", "step": 1.5, "attempt": 1},
+        {"kind": "train", "step": -1, "attempt": 1},
+        {"kind": "train", "step": 2**63, "attempt": 1},
+        {"kind": "train", "step": 5, "attempt": 2**63},
+        {"kind": "train", "step": True, "attempt": 1},
+        {"kind": "attempt", "attempt": None, "start_step": 3},
+        {"kind": 7, "step": 5, "attempt": 1},
+    ],
+)
+def test_lines_that_make_no_sense_are_counted(line: Line) -> None:
+    history = MetricsHistory()
+    history.feed([train(1, 1), line, train(1, 2)])
+    assert list(history.train.steps) == [1, 2] and history.refused == 1
+
+
+def test_columns_hold_any_number_and_mark_what_is_missing() -> None:
+    series = Series()
+    series.add(train(1, 1))
+    series.add(train(1, 2, mfu=0.5, brand_new=3, expert_load=[0.1, 0.9], note="text"))
+    series.add({"kind": "train", "attempt": 1, "step": 3, "loss": None})
+    assert math.isnan(series.column("mfu")[0]) and list(series.column("mfu"))[1] == 0.5
+    assert list(series.column("brand_new"))[1] == 3.0
+    assert math.isnan(series.column("loss")[2])
+    assert all(len(series.column(name)) == 3 for name in [*series.names, "no such column"])
+    assert not {"step", "attempt", "v", "note", "expert_load"} & set(series.names)
+    assert series.last == {"kind": "train", "attempt": 1, "step": 3, "loss": None}
+
+
+def test_events_of_undone_steps_go_and_what_people_did_stays() -> None:
+    def event(kind: str, attempt: int, step: int) -> Line:
+        return {"v": 1, "t": "", "kind": kind, "attempt": attempt, "step": step}
+
+    history = EventHistory()
+    history.feed(
+        [
+            header(1, 0),
+            event("checkpoint", 1, 10),
+            event("sample", 1, 10),
+            event("sample", 1, 15),
+            event("control", 1, 15),
+            event("failed", 1, 16),
+            header(2, 10),
+            event("sample", 2, 15),
+        ]
+    )
+    told = [(line["kind"], line["attempt"], line["step"]) for line in history.events]
+    assert told == [
+        ("attempt", 1, 0),
+        ("checkpoint", 1, 10),
+        ("sample", 1, 10),
+        ("control", 1, 15),
+        ("failed", 1, 16),
+        ("attempt", 2, 10),
+        ("sample", 2, 15),
+    ]
+
+
+def test_a_view_follows_a_growing_run_and_a_rewind(tmp_path: Path) -> None:
+    folder = create_run(tmp_path, "x", "")
+    view, writer = RunView(folder), LineWriter(folder.metrics)
+    view.poll()
+    assert not view.poll()  # nothing new: no redraw
+    writer.append(train(1, 1))
+    writer.append(train(1, 2))
+    assert view.poll() and list(view.train.steps) == [1, 2] and view.rewinds == 0
+    version = view.version
+    writer.append(header(2, 1))
+    assert view.poll() and list(view.train.steps) == [1] and view.rewinds == 1 and view.version > version
+    writer.append(train(2, 2))
+    assert view.poll() and list(view.column("loss")) == [1001.0, 2002.0]
+    folder.metrics.write_bytes(encode_line(train(1, 1)))  # restored from somewhere
+    assert view.poll() and list(view.train.steps) == [1] and view.rewinds == 2
+
+
+def test_a_hundred_thousand_lines_are_read_quickly(tmp_path: Path) -> None:
+    folder = create_run(tmp_path, "x", "")
+    lines = [train(1, step, grad_norm=1.0, tokens_per_s=5e4, data_wait=0.01, memory=1 << 30) for step in (1, 2)]
+    first = encode_line(lines[0])
+    with folder.metrics.open("wb") as file:
+        for step in range(1, 100_001):
+            file.write(first.replace(b'"step":1,', b'"step":%d,' % step, 1))
+    view = RunView(folder)
+    before = time.process_time()
+    view.read_all()
+    seconds = time.process_time() - before
+    assert len(view.train) == 100_000 and view.train.steps[-1] == 100_000
+    assert seconds < 3.0  # about 0.5 on a slow core: a model validated for each line would need several times that
+    before = time.process_time()
+    for _ in range(100):
+        view.poll()
+    assert time.process_time() - before < 0.5  # an idle poll does not read the file again
