@@ -11,8 +11,6 @@ from engine.convert.fitting import load_weights
 from engine.convert.reading import read_weights
 from engine.data.stream import Cursor, UpdateStream, updates_per_epoch
 from engine.errors import UserError
-from engine.estimate.flops import training_flops_per_token
-from engine.estimate.peak import peak_flops
 from engine.language import _
 from engine.model.transformer import LanguageModel
 from engine.places import cache_dir
@@ -101,6 +99,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         accumulation_steps=settings.accumulation_steps,
         start=Cursor(state.epoch, state.row),
         end_epoch=settings.epochs,
+        fixed_shape=network is not model,
     )
     trackers = _trackers(settings, link, state)
     clock = ActiveClock(state.elapsed)
@@ -115,8 +114,8 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         link,
         trackers,
         computing.device,
-        training_flops_per_token(shape, settings.max_seq_len),
-        peak_flops(computing.info.name, computing.precision.dtype),
+        6.0 * sum(parameter.numel() for parameter in model.parameters()),
+        None,
     )
     most = _most_updates(settings, material)
     bounds = TimeBounds(settings.time_budget, parse_utc(manifest.deadline_at) if manifest.deadline_at else None)
@@ -261,7 +260,7 @@ def _describe(
     restored: Restored | None,
 ) -> None:
     """Write what the run became into its manifest and status, and whether it goes on exactly."""
-    versions = {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__}
+    versions = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
     reasons = [*why_inexact(restored.surroundings, around), *restored.notes] if restored else []
     link.describe_run(
         device=computing.info.name,

@@ -22,7 +22,7 @@ def surroundings(
     """Everything outside of the trainer's state that the bits of an update depend on; plain values."""
     on_cuda = device.type == "cuda"
     return {
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "device": device.type,
         "device_name": torch.cuda.get_device_name(device) if on_cuda else platform.machine(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),

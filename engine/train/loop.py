@@ -55,16 +55,19 @@ class Trainer:
         self._settle()  # what the last update of an earlier attempt still owes
         self.link.update(phase=Phase.TRAINING)
         while not (stop := self._stop_wanted()) and not self._is_last:
-            started = self.clock.here
-            update = self.stream.take()
-            waited = self.clock.here - started
+            started, waited = self.clock.here, self.stream.wait_seconds
+            update = next(self.stream)
             lr = self.schedule.lr_at(self.state.step, self.horizon) * self.state.lr_scale
             result = self.updater.update(
-                update.batches, update.target_tokens, lr, lambda: self._stop_wanted() is not None, self._micro_batch
+                update.micro_batches,
+                update.target_tokens,
+                lr,
+                lambda: self._stop_wanted() is not None,
+                self._micro_batch,
             )
             if result is None:
                 continue
-            self._advance(update, result, lr, self.clock.here - started, waited)
+            self._advance(update, result, lr, self.clock.here - started, self.stream.wait_seconds - waited)
             if stop := self._hopeless():
                 break
             self._settle()
@@ -98,7 +101,7 @@ class Trainer:
         """Count an update, log it when its interval is full, and note what its end owes."""
         state, settings = self.state, self.settings
         state.step += 1
-        state.epoch, state.row = update.cursor.epoch, update.cursor.row
+        state.epoch, state.row = update.cursor_after.epoch, update.cursor_after.row
         state.tokens += update.target_tokens
         state.elapsed = self.clock.seconds
         for sums in (state.interval, state.since_validation):

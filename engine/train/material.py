@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import numpy.typing as npt
 
+from engine.data.cache_folder import BuildProgress
 from engine.data.rows import RowTable, build_rows
 from engine.data.split import choose_validation
 from engine.data.token_cache import TokenCache, open_token_cache
@@ -38,6 +40,10 @@ def open_material(
 
     Raises UserError for what is wrong with file or tokenizer, BuildStopped when `should_stop` said so meanwhile.
     """
+
+    def progress(made: BuildProgress) -> None:
+        link.note(phase_done=made.done, phase_total=made.total)
+
     tokenizer = Tokenizer.load(tokenizer_path)
     link.update(phase=Phase.TOKENISING)
     cache = open_token_cache(
@@ -48,13 +54,13 @@ def open_material(
         bad_lines=settings.bad_lines,
         bad_lines_limit=settings.bad_lines_limit,
         threads=None if settings.num_workers == "auto" else settings.num_workers,
-        progress=lambda progress: link.note(phase_done=progress.done, phase_total=progress.total),
+        progress=progress,
         should_stop=should_stop,
     )
     _tell(cache, link)
     split = choose_validation(cache, max_tokens=settings.validation_tokens) if settings.validation else None
 
-    def rows(documents: np.ndarray, *, recipe: bool) -> RowTable:
+    def rows(documents: npt.NDArray[Any] | None, *, recipe: bool) -> RowTable:
         return build_rows(
             cache,
             documents,
@@ -62,13 +68,14 @@ def open_material(
             pack=settings.pack if recipe else True,
             special_tokens=settings.special_tokens,
             overlong=settings.overlong if recipe else "split",
-            cache_dir=cache_dir,
             bos_id=tokenizer.bos_id,
             eos_id=tokenizer.eos_id,
+            pad_id=tokenizer.pad_id,
+            progress=progress,
+            should_stop=should_stop,
         )
 
-    everything = np.ones(cache.document_count, dtype=bool)
-    training = rows(everything if split is None else split.training, recipe=True)
+    training = rows(None if split is None else split.training, recipe=True)
     validation = None
     if split is not None and len(split.validation):
         validation = rows(split.validation, recipe=False)

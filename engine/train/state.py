@@ -46,5 +46,7 @@ class TrainerState:
         known = {item.name for item in fields(cls)}
         if unknown := sorted(set(values) - known):
             raise ValueError(f"the trainer's state has fields of another version: {', '.join(unknown)}")
-        sums: dict[str, Any] = {name: IntervalSums(**values[name]) for name in ("interval", "since_validation") if name in values}
+        sums: dict[str, Any] = {
+            name: IntervalSums(**values[name]) for name in ("interval", "since_validation") if name in values
+        }
         return cls(**{**values, **sums})

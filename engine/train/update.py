@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from engine.data.rows import Batch
+from engine.data.stream import MicroBatches
 from engine.model.transformer import LanguageModel
 from engine.train.loss import linear_cross_entropy
 from engine.train.optimizers import LossScaler, ModelOptimizer, clip_grad_norm
@@ -71,7 +72,7 @@ class Updater:
 
     def update(
         self,
-        batches: list[Batch],
+        batches: MicroBatches,
         target_tokens: int,
         lr: float,
         should_stop: Callable[[], bool],

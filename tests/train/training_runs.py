@@ -87,7 +87,7 @@ class Workshop:
 
     def trainer(self, run: RunFolder) -> Trainer:
         """Open the next attempt of a run, and build its trainer, as the supervisor and the worker do."""
-        record = begin_attempt(run, lambda done, total: None)
+        record = begin_attempt(run, 1 + len(run.read_manifest().attempts), 0, lambda done, total: None)
         link = WorkerLink(run, record.attempt, signals=False)
         return build_trainer(link, RequestDesk(link))
 
