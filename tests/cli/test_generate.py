@@ -5,18 +5,14 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pexpect
 import pytest
-from conftest import Minimind, command, only_run
+from conftest import Minimind, command
+from run_folders import write_run
 
 from minimind_tui.cli import generating
-
-Plan = Callable[..., None]
-RUN = ("run", "--preset", "mini", "--data_path", "texts.jsonl")
-
 
 WITH_FAKE = """
 import sys
@@ -104,18 +100,18 @@ def test_mistakes(arguments: tuple[str, ...], words: str, minimind: Minimind, we
     assert words in called.err
 
 
-def test_a_runs_weights_checkpoints_and_tokenizer(minimind: Minimind, weights: Path, plan: Plan) -> None:
+def test_a_runs_weights_checkpoints_and_tokenizer(minimind: Minimind, weights: Path) -> None:
     (Path("tokenizer.json")).write_text("{}")
-    plan(steps=25)
-    minimind(*RUN, "--tokenizer", "tokenizer.json")
-    run = only_run(Path.cwd())
+    run = write_run(Path.cwd(), steps=25)
+    own = str(Path("tokenizer.json").resolve())
+    run.change_manifest(lambda manifest: setattr(manifest, "tokenizer_path", own))
 
     def asked(*more: str) -> dict[str, object]:
         return request_in(minimind("generate", "last", "--prompt", "x", *more).out)
 
     newest = asked()
     assert newest["weights"] == str(run.weights / "pretrain_160.safetensors")
-    assert newest["tokenizer"] == str(Path("tokenizer.json").resolve())
+    assert newest["tokenizer"] == own
     for wanted, step in (("last", 25), ("best", 10), ("20", 20)):
         assert asked("--checkpoint", wanted)["weights"] == str(run.checkpoints / f"step-{step:08d}/model.safetensors")
     called = minimind("generate", "--prompt", "x", "--checkpoint", "11")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Called, Minimind, command, only_run
+from run_folders import write_run
 
 from engine.run.find import list_runs
 from engine.run.observe import observe
@@ -192,34 +193,30 @@ def test_resume_wakes_a_paused_run(minimind: Minimind, workspace: Path, plan: Pl
     assert f"{run}: finished, step 150 of 150" in called.out
 
 
-def test_runs_are_listed_and_shown(minimind: Minimind, workspace: Path, plan: Plan) -> None:
+def test_runs_are_listed_and_shown(minimind: Minimind, workspace: Path) -> None:
     assert "No runs in runs yet" in minimind("runs").out
-    plan(steps=20)
-    minimind(*RUN)
-    plan(fail_at=5)
-    minimind(*RUN, "--name", "burnt")
-    newest, oldest = list_runs(workspace / "runs")
+    oldest = write_run(workspace)
+    newest = write_run(workspace, "burnt", steps=5, total_steps=20, state=State.FAILED)
     rows = minimind("runs").out.splitlines()
-    assert rows[1].split()[:3] == [newest.id, "failed", "5/20"]
-    assert rows[2].split()[:3] == [oldest.id, "finished", "20/20"]
-    records = [json.loads(line) for line in minimind("runs", "--json").out.splitlines()]
-    assert [record["state"] for record in records] == ["failed", "finished"]
-    assert records[1]["bytes"] > 1000
+    rows_of = {row.split()[0]: row.split()[1:] for row in rows[1:]}
+    assert rows_of[newest.id][:4] == ["failed", "5/20", "2.000", "2.100"]
+    assert rows_of[oldest.id][:2] == ["finished", "20/20"]
+    records = {record["id"]: record for record in map(json.loads, minimind("runs", "--json").out.splitlines())}
+    assert (records[newest.id]["state"], records[oldest.id]["state"]) == ("failed", "finished")
+    assert records[oldest.id]["bytes"] > 1000
     shown = minimind("runs", "show", oldest.id).out
     assert "attempt 1: from step 0, finished at step 20" in shown
     assert "checkpoint 10" in shown and "checkpoint 20" in shown and "(best)" in shown
     record = json.loads(minimind("runs", "show", oldest.id, "--json").out)
     assert [one["step"] for one in record["checkpoints"]] == [20, 10]
-    assert minimind("runs", "show", "burnd").code == 2
-    assert newest.id in minimind("runs", "show", "burnd").err
+    called = minimind("runs", "show", "burnd")
+    assert called.code == 2 and newest.id in called.err
 
 
 def test_removing_asks_and_says_what_it_frees(
-    minimind: Minimind, workspace: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+    minimind: Minimind, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan(steps=2)
-    minimind(*RUN)
-    run = only_run(workspace)
+    run = write_run(workspace)
     for answer, gone in (("n\n", False), ("\n", False), ("y\n", True)):
         monkeypatch.setattr("sys.stdin", __import__("io").StringIO(answer))
         called = minimind("runs", "rm", run.id)
@@ -253,9 +250,8 @@ def test_a_follower_costs_next_to_nothing(workspace: Path, plan: Plan) -> None: 
     assert float(out.split("SHARE ")[1]) < 0.1  # measured 0.02 alone; other work on the machine blurs it
 
 
-def test_plot_draws_curves_and_says_them(minimind: Minimind, workspace: Path, plan: Plan) -> None:
-    plan(steps=60, step_seconds=0.001)
-    minimind(*RUN)
+def test_plot_draws_curves_and_says_them(minimind: Minimind, workspace: Path) -> None:
+    write_run(workspace, steps=60)
     called = minimind("plot", "--width", "70", "--height", "15")
     lines = called.out.splitlines()
     assert called.code == 0
@@ -267,28 +263,25 @@ def test_plot_draws_curves_and_says_them(minimind: Minimind, workspace: Path, pl
     assert "bits_per_byte" in minimind("plot", "--metric", "bits_per_byte").out
 
 
-def test_plot_compares_runs(minimind: Minimind, workspace: Path, plan: Plan) -> None:
-    plan(steps=20)
-    minimind(*RUN, "--name", "one")
-    minimind(*RUN, "--name", "two")
+def test_plot_compares_runs(minimind: Minimind, workspace: Path) -> None:
+    write_run(workspace, "one")
+    write_run(workspace, "two")
     called = minimind("plot", "one", "two", "--width", "80")
     assert called.code == 0
     legend = called.out.splitlines()[19]
     assert "-one" in legend and "** " in legend and "-two" in legend
 
 
-def test_plot_names_the_nearest(minimind: Minimind, workspace: Path, plan: Plan) -> None:
-    plan(steps=10)
-    minimind(*RUN)
+def test_plot_names_the_nearest(minimind: Minimind, workspace: Path) -> None:
+    write_run(workspace, steps=10)
     called = minimind("plot", "--metric", "grad_nrom")
     assert called.code == 2
     assert "Did you mean grad_norm?" in called.err and "tokens_per_s" in called.err
     assert minimind("plot", "--x", "epochs").code == 2
 
 
-def test_plot_survives_what_a_log_may_hold(minimind: Minimind, workspace: Path, plan: Plan) -> None:
-    plan(steps=10)
-    minimind(*RUN)
+def test_plot_survives_what_a_log_may_hold(minimind: Minimind, workspace: Path) -> None:
+    write_run(workspace, steps=10)
     metrics = only_run(workspace).metrics
     whole = metrics.read_bytes()
     numbers = [(11, b"null"), (12, b"1e400"), (13, b"-5"), (14, b"0")]
@@ -305,11 +298,8 @@ def test_plot_survives_what_a_log_may_hold(minimind: Minimind, workspace: Path, 
     assert minimind("plot").code == 2
 
 
-def test_runs_from_elsewhere_are_found(
-    minimind: Minimind, workspace: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan(steps=2)
-    minimind(*RUN)
+def test_runs_from_elsewhere_are_found(minimind: Minimind, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_run(workspace, steps=2)
     elsewhere = workspace / "elsewhere"
     shutil.move(workspace / "runs", elsewhere)
     assert minimind("runs", "show", "last").code == 2

@@ -3,6 +3,8 @@
 import json
 import sys
 import time
+from collections import deque
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.language import _
@@ -24,6 +26,7 @@ LINE_SHARE = 0.05
 LEAST_SECONDS = 1.0
 """... but never more often than this."""
 _BAR_COLUMNS = 40
+_REMEMBERED = 5  # happenings, so that the summary need not repeat them
 
 
 class Display(Protocol):
@@ -89,6 +92,7 @@ class LineDisplay:
         self._tracker = ProgressTracker()
         self._shown_at = float("-inf")
         self._shown: tuple[str, float] = ("", -1.0)
+        self._said: deque[str] = deque(maxlen=_REMEMBERED)
         say(_("run {run}").format(run=folder.id))
 
     def show(self, news: News) -> None:
@@ -97,8 +101,9 @@ class LineDisplay:
         for event in news.events:
             happening = in_words(event)
             if happening is not None:
+                self._said.append(happening.text)
                 say(plain(happening))
-        if self._is_due(progress):
+        if not news.is_over and self._is_due(progress):
             say(line_of(progress))
 
     def notice(self, message: str) -> None:
@@ -107,7 +112,7 @@ class LineDisplay:
 
     def end(self, summary: Summary) -> None:
         """The summary's lines."""
-        for line in summary.lines():
+        for line in [summary.ending(), *_unsaid(summary, self._said), *summary.next_commands()]:
             say(line)
 
     def close(self) -> None:
@@ -135,6 +140,7 @@ class LiveDisplay:
         self._console = console
         self._tracker = ProgressTracker()
         self._drawn: Text = Text()
+        self._said: deque[str] = deque(maxlen=_REMEMBERED)
         console.print(_("run {run}").format(run=folder.id), style="bold")
         self._live = Live(Text(""), console=console, auto_refresh=False, transient=True)
         self._live.start()
@@ -145,6 +151,7 @@ class LiveDisplay:
         for event in news.events:
             happening = in_words(event)
             if happening is not None:
+                self._said.append(happening.text)
                 self._console.print(styled(happening))
         block = self._block(progress)
         if block.plain != self._drawn.plain:
@@ -159,7 +166,7 @@ class LiveDisplay:
         """Take the block away and print the summary."""
         self.close()
         self._console.print(summary.ending(), style="bold")
-        for fact in summary.facts():
+        for fact in _unsaid(summary, self._said):
             self._console.print(fact)
         for command in summary.next_commands():
             self._console.print(command, soft_wrap=True)  # unbroken, to be copied
@@ -188,6 +195,11 @@ class LiveDisplay:
         while facts and cell_len(line) + cell_len(facts[0]) + 3 <= width:
             line += ("   " if line else "") + facts.pop(0)
         return text.append("\n").append(line)
+
+
+def _unsaid(summary: Summary, said: Iterable[str]) -> list[str]:
+    """The summary's facts without those that a happening told a moment ago: an error is not said twice."""
+    return [fact for fact in summary.facts() if not any(text.endswith(fact.strip()) for text in said)]
 
 
 def line_of(progress: Progress) -> str:
