@@ -38,7 +38,7 @@ def _triangle(size: int, dtype: torch.dtype) -> Tensor:
 
 
 def _calls(document_ids: Tensor, dtype: torch.dtype) -> Iterator[tuple[int, slice, slice, Tensor | None]]:
-    """The kernel calls of a batch: row, queries, keys, and the mask where the keys reach further back than the queries."""
+    """The kernel calls of a batch: row, queries, keys, and a mask where the keys begin before the queries."""
     for row, start, end in _documents(document_ids):
         if end - start < 2 * _CHUNK:
             yield row, slice(start, end), slice(start, end), None

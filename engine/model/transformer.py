@@ -7,6 +7,7 @@ from torch.utils.checkpoint import checkpoint
 
 from engine.model.attention import Attention
 from engine.model.feed_forward import FeedForward
+from engine.model.fused_feed_forward import fused_feed_forward
 from engine.model.initialise import initialise
 from engine.model.kv_cache import KVCache
 from engine.model.mask import document_mask
@@ -18,8 +19,9 @@ from engine.settings.shape import ModelShape
 class Block(nn.Module):
     """Attention, then feed-forward, each on a normalised copy and added to the stream."""
 
-    def __init__(self, shape: ModelShape, layer: int) -> None:
+    def __init__(self, shape: ModelShape, layer: int, recompute: bool) -> None:
         super().__init__()
+        self.recompute = recompute
         self.input_layernorm = RMSNorm(shape.hidden_size, shape.rms_norm_eps, shape.norm_cast)
         self.self_attn = Attention(shape, layer)
         self.post_attention_layernorm = RMSNorm(shape.hidden_size, shape.rms_norm_eps, shape.norm_cast)
@@ -35,18 +37,25 @@ class Block(nn.Module):
     ) -> Tensor:
         """The stream `x` (B, T, C) after this block; see Attention.forward."""
         x = x + self.self_attn(self.input_layernorm(x), by, mask, document_ids, cache)
+        if self.post_attention_layernorm.is_fused_for(x):
+            keep = torch.is_grad_enabled() and not self.recompute
+            return fused_feed_forward(x, self.post_attention_layernorm, self.mlp, keep=keep)
+        if self.recompute and torch.is_grad_enabled():
+            return checkpoint(self._feed_forward, x, use_reentrant=False, preserve_rng_state=False)  # type: ignore[no-any-return]
+        return self._feed_forward(x)
+
+    def _feed_forward(self, x: Tensor) -> Tensor:
         return x + self.mlp(self.post_attention_layernorm(x))  # type: ignore[no-any-return]
 
 
 class Decoder(nn.Module):
     """Embedding, blocks and final norm."""
 
-    def __init__(self, shape: ModelShape) -> None:
+    def __init__(self, shape: ModelShape, recompute: bool) -> None:
         super().__init__()
         self.shape = shape
-        self.recompute = False
         self.embed_tokens = nn.Embedding(shape.vocab_size, shape.hidden_size)
-        self.layers = nn.ModuleList(Block(shape, layer) for layer in range(shape.num_hidden_layers))
+        self.layers = nn.ModuleList(Block(shape, layer, recompute) for layer in range(shape.num_hidden_layers))
         self.norm = RMSNorm(shape.hidden_size, shape.rms_norm_eps, shape.norm_cast)
 
     def forward(
@@ -70,10 +79,7 @@ class Decoder(nn.Module):
             mask, document_ids = document_mask(document_ids), None
         x = self.embed_tokens(ids)  # (B, T, C)
         for block in self.layers:
-            if self.recompute and torch.is_grad_enabled():
-                x = checkpoint(block, x, by, mask, document_ids, use_reentrant=False, preserve_rng_state=False)
-            else:
-                x = block(x, by, mask, document_ids, cache)
+            x = block(x, by, mask, document_ids, cache)
         if cache is not None:
             cache.advance(ids.shape[1])
         return self.norm(x)  # type: ignore[no-any-return]
@@ -83,28 +89,18 @@ class LanguageModel(nn.Module):
     """A decoder with its head, which shares the embedding's tensor.
 
     `generator` draws the initial weights (on the cpu); None takes torch's own. `recompute` trades time for memory:
-    the backward pass computes each block's inner values again instead of keeping them.
+    the backward pass computes the wide values inside each feed-forward again instead of keeping them.
     """
 
     def __init__(self, shape: ModelShape, *, recompute: bool = False, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.shape = shape
         with torch.device("meta"):  # each weight is drawn once, below
-            self.model = Decoder(shape)
+            self.model = Decoder(shape, recompute)
             self.lm_head = nn.Linear(shape.hidden_size, shape.vocab_size, bias=False)
         self.to_empty(device="cpu")
         self.lm_head.weight = self.model.embed_tokens.weight
         initialise(self, shape.initializer, generator)
-        self.recompute = recompute
-
-    @property
-    def recompute(self) -> bool:
-        """Whether the backward pass recomputes what the blocks would otherwise keep."""
-        return self.model.recompute
-
-    @recompute.setter
-    def recompute(self, value: bool) -> None:
-        self.model.recompute = value
 
     def forward(
         self,

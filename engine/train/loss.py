@@ -10,14 +10,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from engine.model.precision import add_product, compute_dtype, without_autocast
+
 IGNORE = -100
 SLICE_BYTES = 32 * 2**20  # fp32 logits held at a time
-
-
-def _compute_dtype(hidden: Tensor) -> torch.dtype:
-    """What the head's matrix products run in: autocast's dtype where it is on, else the hidden states' own."""
-    kind = hidden.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
 
 
 def _slices(rows: int, vocab_size: int) -> list[slice]:
@@ -34,7 +30,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         everywhere = labelled.numel() == labels.numel()
         rows = hidden if everywhere else hidden.index_select(0, labelled)  # (n, C)
         targets = (labels if everywhere else labels.index_select(0, labelled))[:, None]  # (n, 1)
-        dtype = _compute_dtype(hidden)
+        dtype = compute_dtype(hidden)
         wide = torch.promote_types(hidden.dtype, torch.float32)
         narrow_rows, narrow_weight = rows.to(dtype), weight.to(dtype)
 
@@ -42,7 +38,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         want_hidden, want_weight, _ = ctx.needs_input_grad
         grad_rows = torch.empty_like(rows) if want_hidden else None
         grad_weight = torch.zeros_like(weight) if want_weight else None
-        with torch.autocast(hidden.device.type, enabled=False):
+        with without_autocast(hidden):
             for part in _slices(rows.shape[0], weight.shape[0]):
                 logits = (narrow_rows[part] @ narrow_weight.T).to(wide)  # (s, V)
                 normaliser = logits.logsumexp(dim=1, keepdim=True)  # (s, 1)
@@ -54,10 +50,8 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 grad_logits = grad_logits.to(dtype)
                 if grad_rows is not None:
                     grad_rows[part] = grad_logits @ narrow_weight
-                if grad_weight is not None and grad_weight.dtype == dtype:
-                    grad_weight.addmm_(grad_logits.T, narrow_rows[part])
-                elif grad_weight is not None:
-                    grad_weight += grad_logits.T @ narrow_rows[part]
+                if grad_weight is not None:
+                    add_product(grad_weight, grad_logits.T, narrow_rows[part])
         if grad_rows is not None and not everywhere:
             grad_rows = torch.zeros_like(hidden).index_copy_(0, labelled, grad_rows)
         ctx.save_for_backward(grad_rows, grad_weight)
@@ -81,6 +75,8 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tens
     Only labelled positions are computed. Without any the sum is 0 and so are the gradients. Divide by the number of
     labels of the whole update, not of this batch. The products follow autocast; softmax and sums are fp32.
     """
+    if not torch.is_grad_enabled():
+        return token_losses(hidden, weight, labels).sum()
     flat = hidden.reshape(-1, hidden.shape[-1])
     return _LinearCrossEntropy.apply(flat, weight, labels.reshape(-1))  # type: ignore[no-any-return,no-untyped-call]
 
@@ -93,11 +89,11 @@ def token_losses(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
     """
     rows, targets = hidden.reshape(-1, hidden.shape[-1]), labels.reshape(-1)
     labelled = (targets != IGNORE).nonzero().squeeze(1)
-    dtype = _compute_dtype(hidden)
+    dtype = compute_dtype(hidden)
     narrow_weight = weight.to(dtype)
     wide = torch.promote_types(hidden.dtype, torch.float32)
     losses = torch.zeros(targets.shape, dtype=wide, device=hidden.device)
-    with torch.autocast(hidden.device.type, enabled=False):
+    with without_autocast(hidden):
         for part in _slices(labelled.numel(), weight.shape[0]):
             index = labelled[part]
             logits = (rows[index].to(dtype) @ narrow_weight.T).to(wide)

@@ -29,8 +29,7 @@ def assert_gradients_agree(model: LanguageModel, expected: dict[str, Tensor]) ->
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("recompute", [False, True])
 def test_logits_and_gradients_agree(name: str, recompute: bool) -> None:
-    model = build(SMALL[name])
-    model.recompute = recompute
+    model = build(SMALL[name], recompute=recompute)
     other = twin(model)
     torch.manual_seed(1)
     ids = torch.randint(0, 97, (3, 40))
@@ -75,8 +74,7 @@ def packed_batch(lengths: list[list[int]], width: int) -> tuple[Tensor, Tensor, 
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("recompute", [False, True])
 def test_packed_rows_equal_each_document_alone(name: str, recompute: bool) -> None:
-    model = build(SMALL[name])
-    model.recompute = recompute
+    model = build(SMALL[name], recompute=recompute)
     other = twin(model)
     lengths = [[5, 1, 30, 12], [48], [2, 2], [17, 31]]
     ids, labels, positions, documents = packed_batch(lengths, 48)
