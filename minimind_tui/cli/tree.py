@@ -8,21 +8,20 @@ from engine.language import _
 from minimind_tui import __version__
 from minimind_tui.cli.arguments import FALSE_WORDS, TRUE_WORDS, Command, Option
 from minimind_tui.cli.exit_codes import describe_exit_codes
+from minimind_tui.cli.options import group, option
 
 
 def build_app(*, with_settings: bool = True) -> typer.Typer:
     """The Typer application. Without `with_settings`, `run` and `resume` lack their settings' options."""
     from minimind_tui.cli.commands import attach, data, generate, plot, presets, resume, run, runs
 
-    app = typer.Typer(
+    app = group(
         name="minimind",
         help=_("Pretrain a small language model from scratch, from the terminal."),
         epilog=describe_exit_codes()
         + "\n\n"
         + _("Options are written with hyphens or underscores: --batch-size is --batch_size."),
         invoke_without_command=True,
-        rich_markup_mode="rich",
-        pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_root)
@@ -45,9 +44,9 @@ def build_app(*, with_settings: bool = True) -> typer.Typer:
 
 def _root(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help=_("Print the version."))] = False,
+    version: Annotated[bool, option("--version", help=_("Print the version."))] = False,
     lang: Annotated[
-        str | None, typer.Option("--lang", metavar="en|zh", help=_("Language of all messages (also MINIMIND_LANG)."))
+        str | None, option("--lang", metavar="en|zh", help=_("Language of all messages (also MINIMIND_LANG)."))
     ] = None,
 ) -> None:
     if version:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,14 @@ from pathlib import Path
 import pexpect
 import pytest
 from conftest import command, only_run
+from run_folders import write_run
 
+from engine.run.clock import awake_seconds
 from engine.run.folder import RunFolder
 from engine.run.observe import observe
-from engine.run.process import is_alive
+from engine.run.process import identify, is_alive
 from engine.run.schema import State
+from engine.run.status import encode_record, read_status
 
 Plan = Callable[..., None]
 RUN = ("run", "--preset", "mini", "--data_path", "texts.jsonl")
@@ -99,6 +103,33 @@ def test_ctrl_c_before_the_trainer_is_ready_still_stops_the_run(workspace: Path,
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 3
+
+
+def test_sigterm_to_the_follower_saves_and_stops_the_run(workspace: Path, plan: Plan) -> None:
+    """As when a container is stopped: its first process is told, and all else is killed when that has ended."""
+    plan(steps=4000, step_seconds=0.02, save_every=100_000)
+    child = terminal(*RUN)
+    child.expect(r"step [1-9]\d*/4000")
+    for _n in range(3):
+        child.kill(signal.SIGTERM)
+    child.expect(": stopped")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 3
+    assert len(list(only_run(workspace).checkpoints.iterdir())) == 1
+
+
+def test_a_run_that_stands_still_is_pointed_out(workspace: Path) -> None:
+    run = write_run(workspace, steps=3, total_steps=9)
+    status = read_status(run.status)
+    alive = identify(subprocess.Popen(["sleep", "60"]).pid)  # ended with the test's other left-overs
+    status.state, status.supervisor, status.worker, status.phase = State.RUNNING, alive, alive, "training"
+    status.heartbeat_clock, status.progress_clock = awake_seconds(), awake_seconds() - 300
+    run.status.write_bytes(encode_record(status))
+    child = terminal("attach")
+    child.expect("Nothing has advanced for 5 min")
+    child.sendintr()
+    child.expect(pexpect.EOF)
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(20, 5), (40, 10)])

@@ -25,6 +25,8 @@ def attach(
     from engine.run.find import find_run
     from minimind_tui.cli.follow.feed import RunFeed
     from minimind_tui.cli.follow.follow import follow
+    from minimind_tui.cli.follow.interrupts import counted_interrupts
 
     feed = RunFeed(find_run(runs_dir(), run), from_start=json)
-    raise typer.Exit(follow(feed, json_lines=json, interrupt_stops=False))
+    with counted_interrupts() as interrupts:
+        raise typer.Exit(follow(feed, interrupts, json_lines=json, interrupt_stops=False))

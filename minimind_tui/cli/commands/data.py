@@ -5,13 +5,12 @@ from typing import Annotated
 import typer
 
 from engine.language import _
-from minimind_tui.cli.options import option
+from minimind_tui.cli.options import group, option
 
-app = typer.Typer(help=_("Inspect training text; see and clean the token cache."), rich_markup_mode="rich")
-cache_app = typer.Typer(
+app = group(help=_("Inspect training text; see and clean the token cache."))
+cache_app = group(
     help=_("What the token cache holds and costs; `clean` removes it."),
     invoke_without_command=True,
-    rich_markup_mode="rich",
 )
 app.add_typer(cache_app, name="cache")
 

@@ -6,12 +6,10 @@ import typer
 
 from engine.language import _
 from minimind_tui.cli.completion import complete_preset
-from minimind_tui.cli.options import argument, option
+from minimind_tui.cli.options import argument, group, option
 from minimind_tui.cli.terminal import make_console, printable
 
-app = typer.Typer(
-    help=_("List the presets, or show one in full."), invoke_without_command=True, rich_markup_mode="rich"
-)
+app = group(help=_("List the presets, or show one in full."), invoke_without_command=True)
 
 
 @app.callback()
@@ -93,9 +91,9 @@ def _show_table(name: str) -> None:
     console.print(printable(f"{preset.name}: {preset.summary}"), style="bold")
     console.print(printable(str(preset.path)), style="dim")
     every = declarations(Settings)
-    for group in GROUPS:
+    for table_name in GROUPS:
         table = Table(
-            title=f"[{group}]",
+            title=f"[{table_name}]",
             title_justify="left",
             box=None,
             show_header=False,
@@ -107,7 +105,7 @@ def _show_table(name: str) -> None:
         table.add_column(overflow="fold", max_width=28)
         table.add_column(style="dim")
         for setting, declaration in every.items():
-            if declaration.group != group:
+            if declaration.group != table_name:
                 continue
             changed = setting in preset.values
             unit = f" {declaration.unit}" if declaration.unit else ""

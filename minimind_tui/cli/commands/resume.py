@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.errors import UserError
 from engine.language import _
+from minimind_tui.cli import exit_codes
 from minimind_tui.cli.completion import complete_run
 from minimind_tui.cli.options import argument, option
 
@@ -47,7 +49,7 @@ def resume(
 def go_on(folder: "RunFolder", values: Mapping[str, Any], *, detach: bool, json_lines: bool, max_restarts: int) -> int:
     """Resume a run with changed `values` and follow it; returns the exit code. Raises UserError."""
     from engine.run.launch import apply_changes, plan_resume
-    from minimind_tui.cli.commands.run import say_detached, start_and_follow
+    from minimind_tui.cli.commands.run import start_and_follow
     from minimind_tui.cli.setting_options import option_places
     from minimind_tui.cli.terminal import complain
 
@@ -58,18 +60,30 @@ def go_on(folder: "RunFolder", values: Mapping[str, Any], *, detach: bool, json_
         apply_changes(plan)
         return start_and_follow(folder, detach=detach, json_lines=json_lines, max_restarts=max_restarts)
 
+    apply_changes(plan)
+    return _wake_and_follow(folder, detach=detach, json_lines=json_lines)
+
+
+def _wake_and_follow(folder: "RunFolder", *, detach: bool, json_lines: bool) -> int:
+    """Let a paused run continue, and follow it; returns the exit code. Raises UserError when it refuses."""
     from engine.run.control import ask
+    from minimind_tui.cli.commands.run import say_detached
     from minimind_tui.cli.follow.feed import RunFeed
     from minimind_tui.cli.follow.follow import follow, wait_until_awake
+    from minimind_tui.cli.follow.interrupts import counted_interrupts
 
-    apply_changes(plan)
     feed = RunFeed(folder)
-    ask(folder, "continue")
-    if detach:
-        say_detached(folder, json_lines=json_lines)
-        return 0
-    wait_until_awake(folder)
-    return follow(feed, json_lines=json_lines, interrupt_stops=True)
+    with counted_interrupts() as interrupts:
+        answer = ask(folder, "continue")
+        if answer is not None and not answer.accepted:
+            raise UserError(
+                _("{run} refused {op}: {reason}").format(run=folder.id, op="continue", reason=answer.reason)
+            )
+        if detach:
+            say_detached(folder, json_lines=json_lines)
+            return exit_codes.OK
+        wait_until_awake(folder)
+        return follow(feed, interrupts, json_lines=json_lines, interrupt_stops=True)
 
 
 def _announcement(plan: "ResumePlan") -> list[str]:

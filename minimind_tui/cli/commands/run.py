@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.language import _
+from minimind_tui.cli import exit_codes
 from minimind_tui.cli.completion import complete_preset
 from minimind_tui.cli.options import option
 
@@ -107,15 +108,16 @@ def start_and_follow(folder: "RunFolder", *, detach: bool, json_lines: bool, max
     """Start a made run's supervisor and follow it, or say where to find it; returns the exit code."""
     from engine.run.start import WORKER, start_run
     from minimind_tui.cli.follow.feed import RunFeed
+    from minimind_tui.cli.follow.follow import follow
+    from minimind_tui.cli.follow.interrupts import counted_interrupts
 
     feed = RunFeed(folder)
-    start_run(folder, worker=os.environ.get(WORKER_VARIABLE) or WORKER, max_restarts=max_restarts)
-    if detach:
-        say_detached(folder, json_lines=json_lines)
-        return 0
-    from minimind_tui.cli.follow.follow import follow
-
-    return follow(feed, json_lines=json_lines, interrupt_stops=True)
+    with counted_interrupts() as interrupts:  # from before the start: a Ctrl-C must not leave a run behind unseen
+        start_run(folder, worker=os.environ.get(WORKER_VARIABLE) or WORKER, max_restarts=max_restarts)
+        if detach:
+            say_detached(folder, json_lines=json_lines)
+            return exit_codes.OK
+        return follow(feed, interrupts, json_lines=json_lines, interrupt_stops=True)
 
 
 def say_detached(folder: "RunFolder", *, json_lines: bool) -> None:

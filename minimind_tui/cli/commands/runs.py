@@ -7,15 +7,14 @@ import typer
 
 from engine.language import _
 from minimind_tui.cli.completion import complete_run
-from minimind_tui.cli.options import argument, option
+from minimind_tui.cli.options import argument, group, option
 
 if TYPE_CHECKING:
     from engine.run.folder import RunFolder
 
-app = typer.Typer(
+app = group(
     help=_("List the runs; show, stop, pause or remove one, or ask something of it."),
     invoke_without_command=True,
-    rich_markup_mode="rich",
 )
 
 Run = Annotated[
