@@ -75,7 +75,7 @@ The last column says what a changed value does to a run that is resumed:
         "free": ("free", "taken as it is; the run goes on bit for bit."),
         "inexact": (
             "inexact",
-            "taken; the run goes on, though not bit for bit, and says so. `batch_size` x `accumulation_steps` must stay.",
+            "taken; the run goes on, but not bit for bit, and says so. `batch_size` x `accumulation_steps` must stay.",
         ),
         "fork": (
             "kept",
