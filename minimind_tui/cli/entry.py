@@ -85,6 +85,7 @@ def _take_language(arguments: Sequence[str]) -> None:
             if asked not in LANGUAGES:
                 raise UserError(_("--lang takes one of {names}.").format(names=", ".join(LANGUAGES)))
             set_language(asked)
+            os.environ["MINIMIND_LANG"] = asked  # the run's own processes speak it too
             return
 
 

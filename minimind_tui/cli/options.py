@@ -5,6 +5,7 @@ from typing import Any
 import typer
 
 from engine.language import _
+from minimind_tui.cli.help import Group
 
 PANEL = "rich_help_panel"
 
@@ -21,4 +22,4 @@ def argument(**rest: Any) -> Any:
 
 def group(**rest: Any) -> typer.Typer:
     """A Typer application, for a command with subcommands."""
-    return typer.Typer(rich_markup_mode="rich", pretty_exceptions_enable=False, **rest)
+    return typer.Typer(cls=Group, rich_markup_mode=None, pretty_exceptions_enable=False, **rest)

@@ -62,7 +62,7 @@ def _parameter(name: str, field: FieldInfo, defaults: Settings | None) -> inspec
     repeated = get_origin(field.annotation) is tuple
     option = typer.Option(
         f"--{name}",
-        help=_escaped(_help(name, field, defaults)),
+        help=_help(name, field, defaults),
         hidden=defaults is None and declaration_of(field).on_resume in ("fork", "new"),
         metavar=_metavar(name, field),
         rich_help_panel=_panel(field),
@@ -93,9 +93,22 @@ def _help(name: str, field: FieldInfo, defaults: Settings | None) -> str:
         return declaration.help(current_language())
     default = getattr(defaults, name)
     shown = " | ".join(default) if isinstance(default, tuple) else _text(default)
-    unit = f" {declaration.unit}" if declaration.unit and not isinstance(default, str) else ""
+    unit = f" {unit_word(declaration.unit)}" if declaration.unit and not isinstance(default, str) else ""
     repeat = " " + _("Repeat the option for several.") if isinstance(default, tuple) else ""
     return f"{declaration.help(current_language())}{repeat} ({_('default')}: {shown}{unit})"
+
+
+def unit_word(unit: str) -> str:
+    """A declared unit in the current language."""
+    words = {
+        "minutes": _("minutes"),
+        "rows": _("rows"),
+        "seconds": _("seconds"),
+        "threads": _("threads"),
+        "tokens": _("tokens"),
+        "updates": _("updates"),
+    }
+    return words.get(unit, unit)
 
 
 def _text(value: object) -> str:
@@ -164,8 +177,3 @@ def _alternatives(field: FieldInfo) -> list[Any]:
         return [annotation]
 
     return flatten(field.annotation)
-
-
-def _escaped(text: str) -> str:
-    """`text` with the brackets that rich would read as markup made plain."""
-    return text.replace("[", r"\[")

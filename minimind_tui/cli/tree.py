@@ -6,8 +6,9 @@ import typer
 
 from engine.language import _
 from minimind_tui import __version__
-from minimind_tui.cli.arguments import FALSE_WORDS, TRUE_WORDS, Command, Option
+from minimind_tui.cli import arguments
 from minimind_tui.cli.exit_codes import describe_exit_codes
+from minimind_tui.cli.help import Command
 from minimind_tui.cli.options import group, option
 
 
@@ -31,12 +32,12 @@ def build_app(*, with_settings: bool = True) -> typer.Typer:
 
         train = with_setting_options(train)
         go_on = with_setting_options(go_on, only_changeable=True)
-    app.command("run", help=_("Train a model: start a run and follow it. Ctrl-C saves and stops."))(train)
-    app.command("resume", help=_("Go on with a run, bit for bit where that can be."))(go_on)
-    app.command("attach", help=_("Watch a run. Ctrl-C leaves it alone."))(attach.attach)
+    app.command("run", cls=Command, help=_("Train a model: start a run and follow it. Ctrl-C saves and stops."))(train)
+    app.command("resume", cls=Command, help=_("Go on with a run, bit for bit where that can be."))(go_on)
+    app.command("attach", cls=Command, help=_("Watch a run. Ctrl-C leaves it alone."))(attach.attach)
     app.add_typer(runs.app, name="runs")
-    app.command("plot", help=_("Draw a run's curves in the terminal."))(plot.plot)
-    app.command("generate", help=_("Let a trained model continue a text."))(generate.generate)
+    app.command("plot", cls=Command, help=_("Draw a run's curves in the terminal."))(plot.plot)
+    app.command("generate", cls=Command, help=_("Let a trained model continue a text."))(generate.generate)
     app.add_typer(data.app, name="data")
     app.add_typer(presets.app, name="presets")
     return app
@@ -56,9 +57,9 @@ def _root(
         typer.echo(context.get_help())
 
 
-def describe_commands(command: Any, path: str = "minimind", *, with_settings: bool = True) -> Command:
+def describe_commands(command: Any, path: str = "minimind", *, with_settings: bool = True) -> arguments.Command:
     """What `regular_arguments` must know of a command and its subcommands, read off Typer's own command objects."""
-    options: dict[str, Option] = {"--help": Option("--help", flag=True)}
+    options: dict[str, arguments.Option] = {"--help": arguments.Option("--help", flag=True)}
     positional = False
     for parameter in command.params:
         if parameter.param_type_name == "argument":
@@ -66,16 +67,16 @@ def describe_commands(command: Any, path: str = "minimind", *, with_settings: bo
             continue
         words = _value_words(parameter.name) if with_settings and command.name in ("run", "resume") else ()
         for declared in [*parameter.opts, *parameter.secondary_opts]:
-            options[declared.replace("_", "-")] = Option(declared, parameter.is_flag, words)
+            options[declared.replace("_", "-")] = arguments.Option(declared, parameter.is_flag, words)
     subcommands = {
         name: describe_commands(subcommand, f"{path} {name}", with_settings=with_settings)
         for name, subcommand in getattr(command, "commands", {}).items()
     }
-    return Command(path, options, subcommands, positional)
+    return arguments.Command(path, options, subcommands, positional)
 
 
 def _value_words(name: str) -> tuple[str, ...]:
     """The words that the value of a yes-or-no option may be; empty for any other option."""
     from minimind_tui.cli.setting_options import value_words
 
-    return (*TRUE_WORDS, *FALSE_WORDS) if name == "from_resume" else value_words(name)
+    return (*arguments.TRUE_WORDS, *arguments.FALSE_WORDS) if name == "from_resume" else value_words(name)

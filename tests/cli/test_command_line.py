@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
 import pytest
 from conftest import Called, Minimind, command
+from rich.cells import cell_len
 
 from engine.settings.declaration import declarations
 from engine.settings.settings import SETTING_NAMES, Settings
@@ -254,3 +256,33 @@ def test_main_takes_its_arguments_from_the_process(
     monkeypatch.setattr(sys, "argv", ["minimind", "--version"])
     assert main() == 0
     assert __version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_help_fits_the_terminal_and_loses_nothing(columns: int, language: str) -> None:
+    """Chinese has no spaces to break at: what does not fit must be folded, not cut."""
+    environment = {**os.environ, "COLUMNS": str(columns), "MINIMIND_LANG": language}
+    result = subprocess.run(command("run", "--help"), capture_output=True, text=True, check=True, env=environment)
+    assert "…" not in result.stdout
+    assert max(cell_len(line) for line in result.stdout.splitlines()) <= columns
+    squeezed = "".join(result.stdout.split())
+    if columns >= 80:
+        for name, declaration in declarations(Settings).items():
+            [first, *_rest] = declaration.help(language).split()
+            assert f"--{name}" in squeezed and first in squeezed, name
+    for declaration in declarations(Settings).values():
+        letters = set(declaration.help(language)) - {" "}
+        assert letters <= set(squeezed)
+
+
+def test_help_has_colour_only_on_a_terminal_that_wants_it() -> None:
+    for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        python, *arguments = command("run", "--help")
+        child = pexpect.spawn(
+            python, arguments, env={**os.environ, "TERM": "xterm-256color", **environment}, encoding="utf-8"
+        )
+        child.expect(pexpect.EOF)
+        assert ("\x1b[36m" in child.before) == coloured
+    piped = subprocess.run(command("run", "--help"), capture_output=True, text=True, check=True)
+    assert "\x1b" not in piped.stdout

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from engine.language import _
+from minimind_tui.cli.help import Command
 from minimind_tui.cli.options import group, option
 
 app = group(help=_("Inspect training text; see and clean the token cache."))
@@ -27,7 +28,7 @@ def cache(
     list_json() if json else list_table()
 
 
-@cache_app.command(help=_("Remove caches; those in use stay. They are built again when they are needed."))
+@cache_app.command(cls=Command, help=_("Remove caches; those in use stay. They are built again when they are needed."))
 def clean(
     older_than: Annotated[
         str | None,

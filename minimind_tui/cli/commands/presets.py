@@ -6,6 +6,7 @@ import typer
 
 from engine.language import _
 from minimind_tui.cli.completion import complete_preset
+from minimind_tui.cli.help import Command
 from minimind_tui.cli.options import argument, group, option
 from minimind_tui.cli.terminal import make_console, printable
 
@@ -24,7 +25,7 @@ def presets(
             _list_table()
 
 
-@app.command(help=_("Show a preset with every setting resolved; what it changes is marked."))
+@app.command(cls=Command, help=_("Show a preset with every setting resolved; what it changes is marked."))
 def show(
     name: Annotated[str, argument(metavar="NAME", help=_("The preset."), autocompletion=complete_preset)],
     toml: Annotated[
@@ -84,6 +85,7 @@ def _show_table(name: str) -> None:
     from engine.settings.declaration import GROUPS, declarations
     from engine.settings.presets import load_preset
     from engine.settings.settings import Settings
+    from minimind_tui.cli.setting_options import unit_word
 
     preset = load_preset(name)
     settings = preset.settings()
@@ -108,7 +110,7 @@ def _show_table(name: str) -> None:
             if declaration.group != table_name:
                 continue
             changed = setting in preset.values
-            unit = f" {declaration.unit}" if declaration.unit else ""
+            unit = f" {unit_word(declaration.unit)}" if declaration.unit else ""
             table.add_row(
                 "*" if changed else "",
                 setting,

@@ -7,6 +7,7 @@ import typer
 
 from engine.language import _
 from minimind_tui.cli.completion import complete_run
+from minimind_tui.cli.help import Command
 from minimind_tui.cli.options import argument, group, option
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def runs(
     list_json() if json else list_table()
 
 
-@app.command(help=_("Show how a run stands, its attempts and its checkpoints."))
+@app.command(cls=Command, help=_("Show how a run stands, its attempts and its checkpoints."))
 def show(run: Run = "last", json: Annotated[bool, option("--json", help=_("As one JSON object."))] = False) -> None:
     """Show one run."""
     from minimind_tui.cli.listing import show_json, show_run
@@ -49,7 +50,7 @@ def show(run: Run = "last", json: Annotated[bool, option("--json", help=_("As on
     show_json(_find(run)) if json else show_run(_find(run))
 
 
-@app.command(help=_("Save and stop a run; `minimind resume` goes on with it."))
+@app.command(cls=Command, help=_("Save and stop a run; `minimind resume` goes on with it."))
 def stop(
     run: Run = "last",
     now: Annotated[
@@ -60,19 +61,19 @@ def stop(
     _ask(_find(run), "stop", {"now": True} if now else {}, until_over=True)
 
 
-@app.command(help=_("Save a run and free its memory; `minimind runs continue` goes on with it."))
+@app.command(cls=Command, help=_("Save a run and free its memory; `minimind runs continue` goes on with it."))
 def pause(run: Run = "last") -> None:
     """Pause a run."""
     _ask(_find(run), "pause", {}, until_over=True)
 
 
-@app.command("continue", help=_("Go on with a paused run."))
+@app.command("continue", cls=Command, help=_("Go on with a paused run."))
 def continue_(run: Run = "last") -> None:
     """Continue a paused run."""
     _ask(_find(run), "continue", {})
 
 
-@app.command(help=_("Make a checkpoint now."))
+@app.command(cls=Command, help=_("Make a checkpoint now."))
 def save(
     run: Run = "last",
     keep: Annotated[bool, option("--keep", help=_("Never delete this checkpoint when newer ones come."))] = False,
@@ -81,7 +82,7 @@ def save(
     _ask(_find(run), "save", {"keep": True} if keep else {})
 
 
-@app.command(help=_("Let the run write a text sample now; `minimind attach` shows it."))
+@app.command(cls=Command, help=_("Let the run write a text sample now; `minimind attach` shows it."))
 def sample(
     run: Run = "last",
     prompt: Annotated[
@@ -92,7 +93,7 @@ def sample(
     _ask(_find(run), "sample", {} if prompt is None else {"prompt": prompt})
 
 
-@app.command("set", help=_("Change the learning rate of a run while it trains."))
+@app.command("set", cls=Command, help=_("Change the learning rate of a run while it trains."))
 def set_(
     run: Run = "last",
     lr_scale: Annotated[
@@ -108,7 +109,7 @@ def set_(
     _ask(_find(run), "set", {"lr_scale": lr_scale})
 
 
-@app.command("rm", help=_("Remove runs with everything in them, after asking."))
+@app.command("rm", cls=Command, help=_("Remove runs with everything in them, after asking."))
 def remove(
     runs: Annotated[list[str], argument(metavar="RUN...", help=_("The runs to remove."), autocompletion=complete_run)],
     yes: Annotated[bool, option("--yes", "-y", help=_("Do not ask."))] = False,
