@@ -44,6 +44,15 @@ TINY = {
 }
 
 
+def build(kind: str, source: Path, target: Path) -> Path:
+    """Build a `wheel` or an `sdist` without build isolation: hatchling is one of the tests' dependencies."""
+    before = _files(source)
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(target)], cwd=source, check=True)
+    assert _files(source) == before, "the build left files in the checkout"
+    (built,) = target.iterdir()
+    return built
+
+
 @dataclass(frozen=True)
 class Installed:
     """The project installed into a folder of its own, away from its checkout."""
@@ -74,22 +83,21 @@ class Installed:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel built, without build isolation, from a littered copy of the checkout."""
+def littered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout with litter in it."""
     source = tmp_path_factory.mktemp("source") / "checkout"
     shutil.copytree(ROOT, source, ignore=_not_of_the_project)
     for name in LITTER:
         path = source / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("litter")
-    before = _files(source)
-    target = tmp_path_factory.mktemp("dist")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)], cwd=source, check=True
-    )
-    assert _files(source) == before, "the build left files in the checkout"
-    (built,) = target.glob("*.whl")
-    return built
+    return source
+
+
+@pytest.fixture(scope="module")
+def wheel(littered: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the littered checkout."""
+    return build("wheel", littered, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +130,18 @@ def test_the_material_is_the_checkout_s(wheel: Path) -> None:
         for kind, names in (("datasets", SHIPPED_DATA), ("presets", {"mini.toml", "full.toml"})):
             for name in names:
                 assert archive.read(f"engine/builtin/{kind}/{name}") == (ROOT / kind / name).read_bytes()
+
+
+def test_the_source_archive_builds_the_same_wheel(wheel: Path, littered: Path, tmp_path: Path) -> None:
+    shutil.unpack_archive(build("sdist", littered, tmp_path / "sdist"), tmp_path / "unpacked")
+    (source,) = (tmp_path / "unpacked").iterdir()
+    not_ignored = "datasets/notes.txt"  # by git: it may be a file that somebody is about to add
+    assert [name for name in LITTER if (source / name).exists()] == [not_ignored]
+    for name in ("tests/project/test_wheel.py", "datasets/make_mini.py", "CHANGELOG.md", "LICENSE", "runs/README.md"):
+        assert (source / name).is_file()
+    rebuilt = build("wheel", source, tmp_path / "wheel")
+    with zipfile.ZipFile(wheel) as ours, zipfile.ZipFile(rebuilt) as theirs:
+        assert sorted(ours.namelist()) == sorted(theirs.namelist())
 
 
 def test_an_editable_install_adds_no_files_to_site_packages(tmp_path: Path) -> None:
