@@ -1,5 +1,6 @@
 """The hash of a data file's content, remembered so that an unchanged file is not read again."""
 
+import contextlib
 import hashlib
 import os
 import time
@@ -67,6 +68,8 @@ def _hash(path: Path, size: int, progress: Progress | None, should_stop: ShouldS
                 raise_if_stopped(should_stop)
                 digest.update(block)
                 done += len(block)
+                if done > size:  # somebody is still writing, perhaps for ever; the caller sees the change
+                    break
                 if progress is not None:
                     progress(BuildProgress("hashing", done, max(size, done), 0))
     except OSError as error:
@@ -84,4 +87,5 @@ def _remember(memo: Path, content: dict[str, object]) -> None:
         aside.write_bytes(orjson.dumps(content))
         aside.replace(memo)
     except OSError:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)

@@ -113,14 +113,14 @@ def open_token_cache(
     Raises UserError (wrong file, unusable lines beyond the policy, nothing usable, disk full) and BuildStopped.
     """
     check_file(data_path, text_field)
+    try:
+        (cache_dir / "tokens").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise in_words(error, cache_dir) from error
     content = content_sha256(data_path, cache_dir, progress=progress, should_stop=should_stop)
     identity = "\0".join((content, tokenizer.sha256, text_field, control_text, str(FORMAT)))
     key = hashlib.sha256(identity.encode()).hexdigest()[:32]
     folder = cache_dir / "tokens" / key
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise in_words(error, cache_dir) from error
     in_use = FileLock(folder.with_suffix(".use"))
     in_use.acquire(exclusive=False, wait=True)
     meta = read_intact_meta(folder, FORMAT)
@@ -277,6 +277,8 @@ class _Builder:
                 control_tokens += chunk.control_tokens
                 control_documents += chunk.control_documents
                 now = time.monotonic()
+                if self.reader.bytes_consumed > self.total_bytes:  # somebody is still writing, perhaps for ever
+                    break
                 if now - told >= 0.1:
                     told = now
                     done = max(1, self.reader.bytes_consumed)
