@@ -2,6 +2,8 @@
 
 import itertools
 import os
+import shutil
+import sysconfig
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -205,6 +207,15 @@ def test_compile_is_decided_and_explained(
     device = choose_device("auto", machine).device
     choice = choose_compile(requested, device, deterministic=deterministic, probe=probe)
     assert choice.on is on and why in choice.why
+
+
+@pytest.mark.skipif(
+    not (shutil.which("g++") and (Path(sysconfig.get_paths()["include"]) / "Python.h").exists()),
+    reason="needs g++ and Python's headers",
+)
+def test_the_probe_really_compiles() -> None:
+    assert probe_compile(choose_device("cpu", CPU).device) is None
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
 
 
 def test_the_probe_says_that_there_is_no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # trap 58
