@@ -66,6 +66,8 @@ class Axes:
     x_label: str
     x_format: Format = field(default=lambda value: format_number(value))
     log: bool = False
+    x_whole: bool = False
+    """What runs along the bottom is counted: no tick between two of it."""
 
 
 def render_chart(curves: Sequence[Curve], axes: Axes, width: int, height: int, *, colour: bool = True) -> str:
@@ -167,18 +169,20 @@ def format_elapsed(value: float) -> str:
     return format_duration(value)
 
 
-def nice_ticks(low: float, high: float, most: int) -> list[float]:
-    """Round numbers (1, 2, 5 times a power of ten) within the range, at most `most` of them."""
+def nice_ticks(low: float, high: float, most: int, *, whole: bool = False) -> list[float]:
+    """Round numbers (1, 2, 5 times a power of ten) within the range, at most `most` of them; `whole` ones only."""
     span = high - low
     if span <= 0 or not math.isfinite(span):
         return [low]
     power = 10.0 ** math.floor(math.log10(span / most))
-    step = next(
-        power * factor for factor in (1, 2, 5, 10, 20, 50) if span / (power * factor) <= most - 1 or factor == 50
-    )
-    first = math.ceil(low / step - 1e-9)
-    last = math.floor(high / step + 1e-9)
-    return [index * step for index in range(first, last + 1)]
+    if whole:
+        power = max(1.0, power)
+    for factor in (1, 2, 5, 10, 20, 50):
+        step = power * factor
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < most:
+            break
+    return [index * step for index in range(first, last + 1)][:most]
 
 
 def _log_ticks(low: float, high: float, most: int) -> list[float]:
@@ -213,7 +217,7 @@ def _draw(curves: Sequence[Curve], axes: Axes, width: int, height: int, *, colou
     figure.xlim(x_low, x_high)
     y_ticks = (_log_ticks if axes.log else nice_ticks)(y_low, y_high, max(2, min(7, height // 3)))
     figure.yticks(y_ticks, [format_number(10**tick if axes.log else tick) for tick in y_ticks])
-    x_ticks = nice_ticks(x_low, x_high, max(2, width // 10))
+    x_ticks = nice_ticks(x_low, x_high, max(2, width // 10), whole=axes.x_whole)
     figure.xticks(x_ticks, [axes.x_format(tick) for tick in x_ticks])
     legend: list[tuple[Curve, _Look]] = []
     for curve in curves:

@@ -57,8 +57,12 @@ class Entry:
             "best_validation": status.best_validation if status else None,
             "tokens_per_s": status.tokens_per_s if status else None,
             "eta_s": status.eta_s if status else None,
-            "bytes": folder_bytes(self.folder.path),
         }
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of its folder; looks at every file."""
+        return folder_bytes(self.folder.path)
 
 
 def entries() -> list[Entry]:
@@ -78,7 +82,7 @@ def read_entry(folder: RunFolder) -> Entry:
 def list_json() -> None:
     """One object a run and line."""
     for entry in entries():
-        say(json.dumps(entry.record(), ensure_ascii=False))
+        say(json.dumps(entry.record() | {"bytes": entry.bytes}, ensure_ascii=False))
 
 
 def list_table() -> None:
@@ -120,7 +124,7 @@ def list_table() -> None:
             live = entry.seen.is_live and record["tokens_per_s"] is not None
             cells += [
                 words.count(record["tokens_per_s"]) if live else "",
-                words.size(record["bytes"]),
+                words.size(entry.bytes),
                 _age(record["created"]),
             ]
         table.add_row(*cells)
@@ -134,6 +138,7 @@ def show_json(folder: RunFolder) -> None:
     """One run with its attempts and checkpoints as one object."""
     entry = read_entry(folder)
     record = entry.record() | {
+        "bytes": entry.bytes,
         "attempts": [attempt.model_dump(mode="json") for attempt in entry.manifest.attempts] if entry.manifest else [],
         "checkpoints": [
             {
@@ -187,7 +192,7 @@ def _about(entry: Entry) -> list[tuple[str, str]]:
         if manifest.lineage is not None:
             origin = manifest.lineage.run or manifest.lineage.path
             facts.append((_("began from"), origin))
-    facts.append((_("size"), words.size(folder_bytes(entry.folder.path))))
+    facts.append((_("size"), words.size(entry.bytes)))
     return [(name, one_line(str(value))) for name, value in facts if value]
 
 

@@ -108,6 +108,12 @@ def test_ticks_are_few_and_inside(low: float, span: float, most: int) -> None:
     assert all(low - slack <= tick <= low + span + slack for tick in ticks)
 
 
+def test_ticks_are_not_too_few_either_and_whole_where_things_are_counted() -> None:
+    assert nice_ticks(8.851, 8.934, 4) == pytest.approx([8.86, 8.88, 8.90, 8.92])
+    assert nice_ticks(1, 3, 8, whole=True) == [1, 2, 3]
+    assert nice_ticks(0, 100, 6) == [0, 20, 40, 60, 80, 100]
+
+
 def test_several_curves_have_a_legend_beside_them_and_differ_without_colour() -> None:
     x = [float(n) for n in range(50)]
     drawn = render_chart(

@@ -70,7 +70,7 @@ def plot(
         _check_metric(name, read)
     for name in metrics:
         labels = {"step": _("step"), "tokens": _("tokens"), "time": _("training time")}
-        axes = Axes(_title(name, read), labels[x], format_elapsed if x == "time" else format_number, log)
+        axes = Axes(_title(name, read), labels[x], format_elapsed if x == "time" else format_number, log, x != "time")
         curves = (
             read[0].curves(name, x, smooth)
             if len(read) == 1

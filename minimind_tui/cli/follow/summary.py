@@ -93,7 +93,8 @@ class Summary:
                 step=status.best_validation_step if status else "?",
             )
         if self.weights:
-            yield "  " + _("weights: {paths}").format(paths=", ".join(words.short_path(path) for path in self.weights))
+            kinds = " ".join(f"({path.suffix})" for path in self.weights[1:])
+            yield "  " + _("weights: {path}").format(path=words.short_path(self.weights[0])) + f" {kinds}".rstrip()
         if self.seen.state in (State.FAILED, State.CRASHED):
             yield "  " + _("what it printed: {path}").format(path=words.short_path(self.folder.trainer_log))
 
