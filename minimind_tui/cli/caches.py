@@ -10,7 +10,7 @@ from engine.language import _
 from engine.places import cache_dir
 from engine.settings.moments import parse_duration
 from minimind_tui import words
-from minimind_tui.cli.terminal import make_console, one_line, say
+from minimind_tui.cli.terminal import one_line, print_table, say
 
 
 def list_json() -> None:
@@ -25,7 +25,6 @@ def list_table() -> None:
 
     found = cache_size(cache_dir())
     if found:
-        console = make_console()
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column(_("data"), overflow="fold")
         for title in (_("tokens"), _("size"), _("last used")):
@@ -40,7 +39,7 @@ def list_table() -> None:
                 _("{time} ago").format(time=used),
                 _condition(entry),
             )
-        console.print(table)
+        print_table(table)
     say(
         _("{n} caches, {size} in {folder}").format(
             n=len(found), size=words.size(sum(entry.bytes for entry in found)), folder=cache_dir()

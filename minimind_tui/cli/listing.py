@@ -18,7 +18,7 @@ from engine.run.schema import Manifest, State
 from minimind_tui import words
 from minimind_tui.cli.follow.progress import state_word
 from minimind_tui.cli.follow.summary import summarise
-from minimind_tui.cli.terminal import make_console, one_line, say
+from minimind_tui.cli.terminal import make_console, one_line, print_table, say
 
 _STATE_STYLES = {
     State.RUNNING: "green",
@@ -128,10 +128,7 @@ def list_table() -> None:
                 _age(record["created"]),
             ]
         table.add_row(*cells)
-    if console.is_terminal:
-        console.print(table)
-    else:
-        make_console(width=200).print(table)
+    print_table(table)
 
 
 def show_json(folder: RunFolder) -> None:

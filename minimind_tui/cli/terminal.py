@@ -8,7 +8,9 @@ from engine.language import _
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
+_UNFOLDED = 2000
 _BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c")
 
 
@@ -42,6 +44,12 @@ def make_console(**options: Any) -> "Console":
             raise BrokenPipeError  # the command line's entry ends quietly
 
     return QuietConsole(**options, markup=False, emoji=False, highlight=False, soft_wrap=False)
+
+
+def print_table(table: "Table") -> None:
+    """Print a table: folded to the terminal's width, or in a pipe unfolded, a row a line, for grep and awk."""
+    console = make_console()
+    (console if console.is_terminal else make_console(width=_UNFOLDED)).print(table)
 
 
 def say(message: str) -> None:

@@ -2,32 +2,18 @@
 
 import json
 import os
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cli_helpers import Called, Minimind
 
 from engine.run.find import list_runs
-from engine.run.folder import RunFolder
 from engine.run.observe import observe
 from engine.run.process import is_alive
 
 HERE = Path(__file__).parent
 TEXTS = "".join(json.dumps({"text": f"Text number {n}. 第{n}篇。"}, ensure_ascii=False) + "\n" for n in range(40))
-
-
-@dataclass(frozen=True)
-class Called:
-    """What a call of `minimind` did."""
-
-    code: int
-    out: str
-    err: str
-
-
-Minimind = Callable[..., Called]
 
 
 @pytest.fixture
@@ -72,15 +58,3 @@ def no_run_left_behind(request: pytest.FixtureRequest, tmp_path: Path) -> object
         for process in (status.worker, status.supervisor) if status else ():
             if process is not None and is_alive(process):
                 os.kill(process.pid, 9)
-
-
-def only_run(workspace: Path) -> RunFolder:
-    """The one run of a workspace."""
-    runs = list_runs(workspace / "runs")
-    assert len(runs) == 1
-    return runs[0]
-
-
-def command(*arguments: str) -> list[str]:
-    """`minimind` as a process of its own."""
-    return [sys.executable, "-c", "import sys; from minimind_tui.cli import main; sys.exit(main())", *arguments]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from conftest import Called, Minimind, command
+from cli_helpers import Called, Minimind, command
 from rich.cells import cell_len
 
 from engine.settings.declaration import declarations

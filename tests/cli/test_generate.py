@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from conftest import Minimind, command
+from cli_helpers import Minimind, command
 from run_folders import write_run
 
 from minimind_tui.cli import generating

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Called, Minimind, command, only_run
+from cli_helpers import Called, Minimind, command, only_run
 from run_folders import write_run
 
 from engine.run.find import list_runs

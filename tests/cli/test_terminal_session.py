@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from conftest import command, only_run
+from cli_helpers import command, only_run
 from run_folders import write_run
 
 from engine.run.clock import awake_seconds

@@ -8,7 +8,7 @@ from engine.language import _
 from minimind_tui.cli.completion import complete_preset
 from minimind_tui.cli.help import Command
 from minimind_tui.cli.options import argument, group, option
-from minimind_tui.cli.terminal import make_console, printable
+from minimind_tui.cli.terminal import make_console, print_table, printable
 
 app = group(help=_("List the presets, or show one in full."), invoke_without_command=True)
 
@@ -62,7 +62,6 @@ def _list_table() -> None:
     from engine.errors import UserError
     from engine.settings.presets import DEFAULT_PRESET, load_preset, preset_paths
 
-    console = make_console()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(_("preset"), style="bold", no_wrap=True)
     table.add_column(_("what it is"))
@@ -72,7 +71,8 @@ def _list_table() -> None:
         except UserError as error:
             summary = str(error)
         table.add_row(printable(name), printable(summary))
-    console.print(table)
+    print_table(table)
+    console = make_console()
     console.print()
     console.print(_("`minimind run` is `minimind run --preset {name}`.").format(name=DEFAULT_PRESET))
     console.print(_("`minimind presets show NAME` prints one in full; your own go to ./presets/NAME.toml."))
@@ -119,7 +119,7 @@ def _show_table(name: str) -> None:
                 style="bold" if changed else None,
             )
         console.print()
-        console.print(table)
+        print_table(table)
     console.print()
     console.print(_("* set by the preset; everything else is the default."))
 
