@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    _take_language(arguments)
+    arguments = _take_language(arguments)
     # Imported after the language is known: help texts are made as their modules load.
     import typer
 
@@ -62,31 +62,31 @@ def _run(arguments: list[str]) -> int:
 
 def _needs_settings(arguments: Sequence[str]) -> bool:
     """Whether the settings' options must be built, which costs a tenth of a second that `minimind --help` saves."""
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
+    for word in arguments:
         if not word.startswith("-"):
             return word in ("run", "resume")
-        if word == "--lang":
-            rest = rest[1:]
-        elif word.partition("=")[0] not in ("--lang", "--help", "-h", "--version"):
+        if word not in ("--help", "-h", "--version"):
             return True  # a setting before its command: told where it belongs
     return False
 
 
-def _take_language(arguments: Sequence[str]) -> None:
-    """Follow a `--lang` that stands before the command."""
-    for position, word in enumerate(arguments):
-        if not word.startswith("-"):
-            return
+def _take_language(arguments: list[str]) -> list[str]:
+    """Follow a `--lang` wherever it stands; returns the other arguments. Raises UserError for an unknown language."""
+    rest: list[str] = []
+    words = iter(arguments)
+    for word in words:
         name, equals, value = word.partition("=")
-        if name == "--lang":
-            asked = value if equals else "".join(arguments[position + 1 : position + 2])
-            if asked not in LANGUAGES:
-                raise UserError(_("--lang takes one of {names}.").format(names=", ".join(LANGUAGES)))
-            set_language(asked)
-            os.environ["MINIMIND_LANG"] = asked  # the run's own processes speak it too
-            return
+        if word == "--":
+            return [*rest, word, *words]
+        if name != "--lang":
+            rest.append(word)
+            continue
+        asked = value if equals else next(words, "")
+        if asked not in LANGUAGES:
+            raise UserError(_("--lang takes one of: {names}.").format(names=", ".join(LANGUAGES)))
+        set_language(asked)
+        os.environ["MINIMIND_LANG"] = asked  # the run's own processes speak it too
+    return rest
 
 
 def _unexpected(error: Exception) -> str:

@@ -11,6 +11,7 @@ import pytest
 from cli_helpers import Called, Minimind, command
 from rich.cells import cell_len
 
+from engine.language import _
 from engine.settings.declaration import declarations
 from engine.settings.settings import SETTING_NAMES, Settings
 from minimind_tui import __version__
@@ -89,6 +90,25 @@ def test_help_is_chinese_when_asked() -> None:
         env={**os.environ, "COLUMNS": "300"},
     )
     assert declarations(Settings)["epochs"].chinese in result.stdout
+
+
+@pytest.mark.parametrize("words", [("--lang", "zh", "runs"), ("runs", "--lang=zh"), ("runs", "--lang", "zh")])
+def test_the_language_may_be_asked_for_anywhere(words: tuple[str, ...], workspace: Path) -> None:
+    from engine.language import set_language
+
+    code = "import sys, os; from minimind_tui.cli import main; main(sys.argv[1:]); print(os.environ['MINIMIND_LANG'])"
+    out = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True).stdout
+    set_language("zh")
+    try:
+        place = _("No runs in {folder} yet. Start one: minimind run --preset mini").format(folder="runs")
+    finally:
+        set_language("en")
+    assert out == f"{place}\nzh\n"
+
+
+def test_an_unknown_language_is_a_mistake(minimind: Minimind) -> None:
+    called = minimind("runs", "--lang", "fr")
+    assert (called.code, called.err) == (2, "Error: --lang takes one of: en, zh.\n")
 
 
 @pytest.mark.parametrize("name", GUIDE_FLAGS.split())
