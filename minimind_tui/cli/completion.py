@@ -32,3 +32,21 @@ def complete_metric(incomplete: str) -> list[str]:
     lines = {**TrainLine.model_fields, **ValidationLine.model_fields}
     shared = ("v", "t", "attempt", "step", "kind", "best", "expert_load")
     return [name for name in lines if name.startswith(incomplete) and name not in shared]
+
+
+def complete_data(incomplete: str) -> list[str]:
+    """The workspace's and the built-in data files, and JSONL files and folders that begin with what was typed."""
+    from pathlib import Path
+
+    from engine.settings.material import available_data
+
+    known = [f"datasets/{name}" for name in available_data()]
+    typed = Path(incomplete)
+    folder = typed if incomplete.endswith("/") else typed.parent
+    prefix = "" if incomplete.endswith("/") else typed.name
+    here = [
+        f"{path}/" if path.is_dir() else str(path)
+        for path in sorted(folder.glob(f"{prefix}*"))
+        if path.is_dir() or path.suffix == ".jsonl"
+    ]
+    return list(dict.fromkeys(name for name in [*known, *here] if name.startswith(incomplete)))

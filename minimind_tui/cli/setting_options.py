@@ -14,6 +14,7 @@ from engine.settings.declaration import Group, declaration_of
 from engine.settings.presets import DEFAULT_PRESET, load_preset
 from engine.settings.settings import Settings
 from minimind_tui.cli.arguments import FALSE_WORDS, TRUE_WORDS
+from minimind_tui.cli.completion import complete_data
 
 
 def with_setting_options(command: Callable[..., None], *, only_changeable: bool = False) -> Callable[..., None]:
@@ -67,7 +68,7 @@ def _parameter(name: str, field: FieldInfo, defaults: Settings | None) -> inspec
         metavar=_metavar(name, field),
         rich_help_panel=_panel(field),
         show_default=False,
-        autocompletion=_completion(_choices(field)),
+        autocompletion=complete_data if name == "data_path" else _completion(_choices(field)),
     )
     annotation: Any = list[str] if repeated else str
     return inspect.Parameter(

@@ -2,6 +2,8 @@
 
 import sys
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from engine.language import _
@@ -63,6 +65,21 @@ def complain(message: str) -> None:
     sys.stdout.flush()
     sys.stderr.write(printable(message) + "\n")
     sys.stderr.flush()
+
+
+@contextmanager
+def passing_notice(message: str) -> Iterator[None]:
+    """While something takes a while, say so on a terminal's stderr; gone afterwards."""
+    shown = sys.stderr.isatty()
+    if shown:
+        sys.stderr.write(printable(message) + "\r")
+        sys.stderr.flush()
+    try:
+        yield
+    finally:
+        if shown:
+            sys.stderr.write("\033[2K")
+            sys.stderr.flush()
 
 
 def confirm(question: str, *, default: bool = False) -> bool:

@@ -11,6 +11,11 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from engine.data.token_cache import TokenCache, open_token_cache
 from engine.data.tokenizer import Tokenizer
+from engine.settings.network import shape_from_settings
+from engine.settings.presets import load_preset
+from minimind_tui.cli.completion import complete_data
+from minimind_tui.cli.inspection import histogram
+from minimind_tui.model_size import parameter_count
 
 
 @pytest.fixture(scope="session")
@@ -73,3 +78,68 @@ def test_a_wrong_age_is_a_mistake(minimind: Minimind) -> None:
     called = minimind("data", "cache", "clean", "--older_than", "long")
     assert called.code == 2
     assert "--older_than long: not a duration" in called.err
+
+
+def inspect(minimind: Minimind, small_tokenizer: Path, *more: str) -> str:
+    called = minimind("data", "inspect", "data.jsonl", "--tokenizer", str(small_tokenizer), *more)
+    assert (called.code, called.err) == (0, "")
+    return called.out
+
+
+def test_a_thousand_lines_of_forty_texts_are_seen_through(minimind: Minimind, small_tokenizer: Path) -> None:
+    texts = [json.dumps({"text": f"The {n}th of forty texts, \x1b[2J每一篇都不同。" * 3}) for n in range(40)]
+    lines = [texts[n % 40] for n in range(1000)]
+    lines[500] = "{broken"
+    lines[700] = '{"txt": "no text"}'
+    Path("data.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    out = inspect(minimind, small_tokenizer, "--preset", "mini", "--rows", "1")
+    flat = " ".join(out.split())
+    assert "data.jsonl: " in out.splitlines()[0] and "998 documents" in out.splitlines()[0]
+    assert "998 documents, but only 40 distinct texts" in flat
+    assert "exact copies: 96.0% (40 distinct of 998 compared)" in flat
+    assert "line 501: not JSON" in flat and "line 701: no field 'text'; it has 'txt'" in flat
+    assert "rows of 256 positions" in flat
+    assert "<|im_start|>The " in flat and "\x1b" not in out
+    assert flat.index("Verdict") < flat.index("Length in tokens") < flat.index("Problems") < flat.index("Rows as")
+
+
+def test_the_histogram_is_as_long_as_its_counts(minimind: Minimind, small_tokenizer: Path) -> None:
+    lines = [json.dumps({"text": "ab " * words}) for words in [10] * 30 + [80] * 10]
+    Path("data.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    rows = [line for line in inspect(minimind, small_tokenizer).splitlines() if "█" in line]
+    assert [row.count("█") for row in rows] == [40, 13]
+    assert [row.split()[-1] for row in rows] == ["30", "10"]
+
+
+@pytest.mark.parametrize("width", [20, 30, 80])
+def test_the_histogram_fits_and_hides_no_bin(width: int) -> None:
+    lines = list(histogram((0, 8, 16, 32), (3, 100_000, 0), width))
+    assert all(len(line) <= max(width, 26) for line in lines)
+    assert [line.count("█") > 0 for line in lines] == [True, True, False]
+
+
+def test_settings_of_its_own_and_json(minimind: Minimind, small_tokenizer: Path) -> None:
+    Path("data.jsonl").write_text('{"content": "one two three"}\n' * 3, encoding="utf-8")
+    report = json.loads(inspect(minimind, small_tokenizer, "--text_field", "content", "--max-seq-len", "64", "--json"))
+    assert (report["documents"], report["max_seq_len"]) == (3, 64)
+    assert report["verdict"][0]["level"] in ("warning", "error")
+    called = minimind("data", "inspect", "data.jsonl", "--tokenizer", str(small_tokenizer))
+    assert called.code == 2 and "--text_field content" in called.err
+
+
+def test_a_wrong_path_names_the_nearest(minimind: Minimind, workspace: Path) -> None:
+    called = minimind("data", "inspect", "text.jsonl")
+    assert called.code == 2 and "texts.jsonl" in called.err
+    called = minimind("data", "inspect", "texts.jsonl", "--max_seq_len", "many")
+    assert called.code == 2 and "--max_seq_len" in called.err
+
+
+@pytest.mark.parametrize(("preset", "parameters"), [("full", 25_829_888), ("minimind3", 63_912_192)])
+def test_parameters_are_counted_as_minimind_counts_them(preset: str, parameters: int) -> None:
+    assert parameter_count(shape_from_settings(load_preset(preset).settings(), 6400)) == parameters
+
+
+def test_the_shell_completes_data_files(workspace: Path) -> None:
+    (workspace / "more").mkdir()
+    assert complete_data("te") == ["texts.jsonl"]
+    assert "more/" in complete_data("")
