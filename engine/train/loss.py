@@ -41,11 +41,12 @@ class _LinearCrossEntropy(torch.autograd.Function):
         with without_autocast(hidden):
             for part in _slices(rows.shape[0], weight.shape[0]):
                 logits = (narrow_rows[part] @ narrow_weight.T).to(wide)  # (s, V)
-                normaliser = logits.logsumexp(dim=1, keepdim=True)  # (s, 1)
-                total += (normaliser - logits.gather(1, targets[part])).sum()
+                log_probabilities = logits.log_softmax(dim=1)
+                del logits
+                total -= log_probabilities.gather(1, targets[part]).sum()
                 if grad_rows is None and grad_weight is None:
                     continue
-                grad_logits = logits.sub_(normaliser).exp_()  # softmax, in place
+                grad_logits = log_probabilities.exp_()  # the softmax, in place
                 grad_logits.scatter_add_(1, targets[part], grad_logits.new_full((1, 1), -1.0).expand_as(targets[part]))
                 grad_logits = grad_logits.to(dtype)
                 if grad_rows is not None:
