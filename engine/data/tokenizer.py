@@ -155,6 +155,11 @@ class Tokenizer:
             )
         return found
 
+    @property
+    def control_tokens(self) -> tuple[str, ...]:
+        """The strings of the control tokens, in the order of control_ids."""
+        return tuple(str(self._control.id_to_token(token_id)) for token_id in self.control_ids)
+
     def _find_control_ids(self) -> tuple[int, ...]:
         """Ids of special tokens, which a plain text cannot produce. `unk` is not one: it stands for unknown text."""
         unknown = self._spec["model"].get("unk_token")
