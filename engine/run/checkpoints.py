@@ -148,13 +148,13 @@ class Staging:
         except OSError:
             free = None
         return _(
-            "The checkpoint at step {step} could not be saved: {problem}. It needs {needed} bytes or more, {free} are "
-            "free on the disk of {path}. Earlier checkpoints are untouched."
+            "The checkpoint at step {step} could not be saved: {problem}. It needs {needed} or more, {free} are free on "
+            "the disk of {path}. Earlier checkpoints are untouched."
         ).format(
             step=self.step,
             problem=problem[:1].lower() + problem[1:],
-            needed=f"{needed:,}",
-            free="?" if free is None else f"{free:,}",
+            needed=_size_words(needed),
+            free="?" if free is None else _size_words(free),
             path=self.folder.path,
         )
 
@@ -299,6 +299,10 @@ def _read_record(path: Path) -> CheckpointRecord | None:
         return CheckpointRecord.model_validate(orjson.loads((path / RECORD).read_bytes()))
     except (OSError, orjson.JSONDecodeError, ValidationError):
         return None
+
+
+def _size_words(size: int) -> str:
+    return _("{n} bytes").format(n=size) if size < 100_000 else _("{n} MB").format(n=f"{size / 1e6:,.1f}")
 
 
 def _file_name(name: str) -> str:

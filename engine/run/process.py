@@ -39,7 +39,9 @@ def is_alive(identity: ProcessIdentity) -> bool | None:
     if not is_here(identity):
         return None
     start = _start_of(identity.pid)
-    return start is not None and abs(start - identity.start) <= _START_TOLERANCE
+    if start is None:
+        return None if _is_hidden(identity.pid) else False
+    return abs(start - identity.start) <= _START_TOLERANCE
 
 
 def rebooted_since(identity: ProcessIdentity) -> bool:
@@ -130,12 +132,23 @@ def _start_of(pid: int) -> float | None:
     # psutil's create_time on Linux moves with the wall clock; the ticks in /proc do not.
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:
         return None
     fields = stat[stat.rindex(b")") + 2 :].split()
     if fields[0] in (b"Z", b"X"):
         return None
     return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether there is such a process, of another user, that this system does not show (/proc with hidepid)."""
+    if sys.platform != "linux" or Path(f"/proc/{pid}").exists():
+        return False
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return False
 
 
 def _start_by_psutil(pid: int) -> float | None:

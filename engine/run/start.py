@@ -5,6 +5,7 @@ import select
 import subprocess
 import sys
 import sysconfig
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,8 +73,8 @@ def start_run(
     finally:
         os.close(read_end)
     if said == READY:
-        # it lives on without us; Popen would warn that nobody waits for it
-        process.returncode = 0
+        # it lives on without us; should it end before us, somebody has to take its exit status
+        threading.Thread(target=process.wait, name="supervisor-reaper", daemon=True).start()
         return StartedRun(folder, process.pid)
     if said is None:
         process.kill()

@@ -1,5 +1,7 @@
 """status.json: one writer at a time, replaced whole, with a heartbeat."""
 
+import errno
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,8 @@ class StatusWriter:
 
     `update` replaces the file at once; `note` changes the values and leaves the writing to the next heartbeat, for
     what changes many times a second. `progress_at` moves when step, epoch, micro_batch, tokens, phase or phase_done
-    change: the heartbeat of a hung loop does not look like work. A disk that refuses never stops the run: `error`
-    keeps the reason and the next heartbeat tries again.
+    change: the heartbeat of a hung loop does not look like work. A disk that refuses never stops the run: a full one
+    is written in place, else `error` keeps the reason and the next heartbeat tries again.
     """
 
     def __init__(self, path: Path, status: Status, *, heartbeat_seconds: float = HEARTBEAT_SECONDS) -> None:
@@ -98,7 +100,7 @@ class StatusWriter:
         status.t = status.heartbeat = now_utc_iso()
         status.heartbeat_clock = awake_seconds()
         try:
-            write_atomic(self._path, encode_record(status), durable=durable)
+            _write_somehow(self._path, encode_record(status), durable=durable)
             self.error = None
         except OSError as error:
             self.error = error
@@ -108,6 +110,23 @@ class StatusWriter:
             with self._lock:
                 if not self._done.is_set():
                     self._write()
+
+
+def _write_somehow(path: Path, data: bytes, *, durable: bool) -> None:
+    """Replace the file in one step; on a full disk overwrite it in place, which needs no space: a run has to be able
+    to say that the disk is full. Raises OSError.
+    """
+    try:
+        write_atomic(path, data, durable=durable)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            blanks = os.fstat(fd).st_size - len(data)
+            os.pwrite(fd, data[:-1] + b" " * blanks + b"\n", 0)
+        finally:
+            os.close(fd)
 
 
 def encode_record(record: Status) -> bytes:

@@ -156,11 +156,11 @@ class TestAFailedSave:
     ) -> None:
         with pytest.raises(CheckpointError) as caught, begin_checkpoint(folder, 20) as staging:
             file = staging.open("model.safetensors")
-            file.write(bytes(1000))
+            file.write(bytes(2_340_000))
             monkeypatch.setattr(file, "_file", Refusing(file._file, number))
             file.write(bytes(1000))
         message = str(caught.value)
-        assert "step 20" in message and words in message and "1,000 bytes or more" in message
+        assert "step 20" in message and words in message and "2.3 MB or more" in message
         assert str(folder.path) in message and "Earlier checkpoints are untouched" in message
         self.assert_untouched(folder)
 

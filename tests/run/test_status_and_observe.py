@@ -1,11 +1,13 @@
 """What status.json says, and what a viewer makes of it when the processes tell another story."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,13 @@ def put(folder: RunFolder, *, age: float = 0.5, idle: float | None = None, **val
     status = Status.model_validate(defaults | values)
     folder.status.write_bytes(encode_record(status))
     return status
+
+
+def refuse_with(number: int) -> Callable[..., None]:
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
 
 
 def test_never_started(folder: RunFolder) -> None:
@@ -249,15 +258,29 @@ class TestWriter:
             writer.update(step="many")
         assert writer.status.step == 0
 
-    def test_a_full_disk_stops_nobody(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_disk_that_refuses_stops_nobody(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         writer = self.writer(path)
         writer.update(step=1)
         with monkeypatch.context() as patch:
-            patch.setattr(os, "open", lambda *_a, **_k: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+            patch.setattr("engine.run.status.write_atomic", refuse_with(errno.EIO))
             writer.update(step=2)
         assert writer.error is not None and self.read(path).step == 1
         writer.update()
         assert writer.error is None and self.read(path).step == 2
+
+    def test_a_full_disk_is_still_told_of(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        writer = self.writer(path)
+        with monkeypatch.context() as patch:
+            patch.setattr("engine.run.status.write_atomic", refuse_with(errno.ENOSPC))
+            writer.update(step=1)
+            assert writer.error is not None  # there is no file yet to be overwritten
+        writer.update(message="a long message " * 20)
+        inode = path.stat().st_ino
+        monkeypatch.setattr("engine.run.status.write_atomic", refuse_with(errno.ENOSPC))
+        for message in ("short", "the disk is full, in many words " * 30, "short again"):
+            writer.update(state=State.FAILED, message=message)
+            assert writer.error is None and path.stat().st_ino == inode
+            assert (self.read(path).state, self.read(path).message) == (State.FAILED, message)
 
     def test_many_threads_and_a_hammering_reader(self, path: Path) -> None:
         writer = self.writer(path, heartbeat_seconds=0.001)

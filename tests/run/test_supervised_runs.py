@@ -168,19 +168,17 @@ def test_pause_frees_the_worker_and_continue_is_gap_free(fake_run: MakeRun) -> N
     assert second.start_step == first.end_step == paused_at.step
 
 
-@pytest.mark.parametrize("how", ["request", "signal"])
-def test_a_paused_run_can_be_stopped(fake_run: MakeRun, how: str) -> None:
-    run = fake_run(steps=ENDLESS)
-    run.start()
-    run.wait_for_step(3)
-    ask(run.folder, "pause")
-    run.wait_for_state(State.PAUSED)
-    if how == "request":
-        assert ask(run.folder, "stop").accepted  # type: ignore[union-attr]
-    else:
-        run.signal(run.supervisor, signal.SIGTERM)
-    end = run.wait_for_end()
-    assert end.state is State.STOPPED and end.status.reason == how  # type: ignore[union-attr]
+def test_a_paused_run_can_be_stopped(fake_run: MakeRun) -> None:
+    runs = {how: fake_run(steps=ENDLESS).start() for how in ("request", "signal")}
+    for run in runs.values():
+        run.wait_for_step(3)
+        ask(run.folder, "pause")
+        run.wait_for_state(State.PAUSED)
+    assert ask(runs["request"].folder, "stop").accepted  # type: ignore[union-attr]
+    runs["signal"].signal(runs["signal"].supervisor, signal.SIGTERM)
+    for how, run in runs.items():
+        end = run.wait_for_end()
+        assert end.state is State.STOPPED and end.status.reason == how  # type: ignore[union-attr]
 
 
 def test_a_request_expires_with_its_attempt(fake_run: MakeRun) -> None:
@@ -217,41 +215,33 @@ def test_broken_requests_hurt_nobody(fake_run: MakeRun) -> None:
     assert sum(int(event["reason"].split()[0]) for event in broken) == 6
 
 
-@pytest.mark.parametrize(
-    ("plan", "words"),
-    [
-        ({"fault": "signal SIGKILL"}, "SIGKILL"),
-        ({"fault": "signal SIGSEGV"}, "native code"),
-        ({"fault": "exit 0"}, "exit code 0"),
-        ({"fault": "raise", "silent": True}, "exit code 1"),
-    ],
-)
-def test_a_worker_that_dies_without_a_word_is_spoken_for(
-    fake_run: MakeRun, plan: dict[str, object], words: str
-) -> None:
-    run = fake_run(steps=40, **plan)
-    run.start()
-    end = run.wait_for_end()
-    assert (end.state, end.status.reason) == (State.FAILED, Reason.WORKER_DIED)  # type: ignore[union-attr]
-    assert words in end.message and f"about to {plan['fault']}" in end.message
-    if plan["fault"] == "raise":
-        assert "RuntimeError: the fake trainer broke" in end.message
-    assert run.events("failed")[0]["message"] == end.message
-
-
-def test_a_worker_that_says_why_is_believed(fake_run: MakeRun) -> None:
-    run = fake_run(steps=40, fault="raise")
-    run.start()
-    end = run.wait_for_end()
-    assert end.state is State.FAILED and end.message == "RuntimeError: the fake trainer broke"
-    assert run.folder.read_manifest().attempts[0].exit_code == WorkerExit.FAILED
-
-
-def test_a_crash_after_the_outcome_does_not_undo_it(fake_run: MakeRun) -> None:
-    run = fake_run(steps=40, fault="crash after finish")
-    run.start()
-    assert run.wait_for_end().state is State.FINISHED
-    assert "crashed on leaving" in run.events("warning")[0]["message"]
+def test_every_way_to_end_is_told_in_words(fake_run: MakeRun) -> None:
+    died, said = (State.FAILED, Reason.WORKER_DIED), (State.FAILED, Reason.ERROR)
+    endings: list[tuple[dict[str, object], tuple[State, Reason], list[str]]] = [
+        ({"fault": "signal SIGKILL"}, died, ["SIGKILL", "about to signal SIGKILL"]),
+        ({"fault": "signal SIGSEGV"}, died, ["native code", "about to signal SIGSEGV"]),
+        ({"fault": "exit 0"}, died, ["exit code 0", "about to exit 0"]),
+        ({"fault": "raise", "silent": True}, died, ["exit code 1", "RuntimeError: the fake trainer broke"]),
+        ({"fault": "raise"}, said, ["RuntimeError: the fake trainer broke"]),
+        ({"fault": "user_error"}, (State.FAILED, Reason.USER_ERROR), ["data.jsonl is gone"]),
+        ({"fault": "crash after finish"}, (State.FINISHED, Reason.COMPLETE), ["done"]),
+    ]
+    runs = [fake_run(steps=20, **plan) for plan, _end, _words in endings]
+    lost = fake_run(steps=1)
+    for run in runs:
+        run.start(max_restarts=5 if run is runs[5] else 0)  # a user's mistake is not tried again
+    start_run(lost.folder, worker="no_such_worker")
+    for run, (plan, expected, words) in zip(runs, endings, strict=True):
+        end = run.wait_for_end()
+        assert end.status is not None
+        assert (end.state, end.status.reason) == expected, plan
+        assert all(word in end.message for word in words), end.message
+        assert run.events(end.state)[0]["message"] == end.message
+        assert end.status.attempt == 1
+    assert runs[4].observe().message == "RuntimeError: the fake trainer broke"  # the worker's own words, and no more
+    assert "crashed on leaving" in runs[6].events("warning")[0]["message"]
+    assert runs[4].folder.read_manifest().attempts[0].exit_code == WorkerExit.FAILED
+    assert "no_such_worker" in lost.wait_for_end().message
 
 
 def test_restarts_within_the_limit(fake_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,14 +254,6 @@ def test_restarts_within_the_limit(fake_run: MakeRun, monkeypatch: pytest.Monkey
     assert "SIGKILL" in run.events("error")[0]["message"]
     first, second = run.folder.read_manifest().attempts
     assert (first.end_state, first.exit_code, second.start_step) == ("failed", -signal.SIGKILL, 10)
-
-
-def test_a_user_error_is_not_tried_again(fake_run: MakeRun) -> None:
-    run = fake_run(steps=30, fault="user_error")
-    run.start(max_restarts=5)
-    end = run.wait_for_end()
-    assert (end.state, end.message) == (State.FAILED, "data.jsonl is gone")
-    assert end.status.reason == Reason.USER_ERROR and end.status.attempt == 1  # type: ignore[union-attr]
 
 
 def test_torn_logs_are_closed_and_rewound(fake_run: MakeRun) -> None:
@@ -447,13 +429,6 @@ def test_a_supervisor_that_cannot_begin_says_why(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     with pytest.raises(UserError, match=r"manifest\.json"):
         start_run(folder)
-
-
-def test_a_module_that_is_not_there_is_named(fake_run: MakeRun) -> None:
-    run = fake_run(steps=1)
-    start_run(run.folder, worker="no_such_worker")
-    end = run.wait_for_end()
-    assert end.state is State.FAILED and "no_such_worker" in end.message
 
 
 def _text(path: Path) -> str:
