@@ -40,7 +40,7 @@ def reference(shape: ModelShape, attention: str = "sdpa") -> Any:
         "attention_bias": False,
         "bos_token_id": 1,
         "eos_token_id": 2,
-        "pad_token_id": 0,
+        "pad_token_id": None,
         "attn_implementation": attention,
     }
     if int(transformers.__version__.split(".")[0]) >= 5:
