@@ -148,8 +148,8 @@ class Staging:
         except OSError:
             free = None
         return _(
-            "The checkpoint at step {step} could not be saved: {problem}. It needs {needed} or more, {free} are free on "
-            "the disk of {path}. Earlier checkpoints are untouched."
+            "The checkpoint at step {step} could not be saved: {problem}. It needs {needed} or more, {free} are free "
+            "on the disk of {path}. Earlier checkpoints are untouched."
         ).format(
             step=self.step,
             problem=problem[:1].lower() + problem[1:],

@@ -15,6 +15,7 @@ from engine.run.process import is_alive, send_signal_safely
 from engine.run.schema import ENDED_STATES, ProcessIdentity, State, Status
 from engine.run.start import start_run
 from engine.run.status import read_status
+from engine.run.view import RunView
 
 PATIENCE = 20.0
 T = TypeVar("T")
@@ -108,6 +109,18 @@ def uninterrupted_losses(steps: int) -> list[float]:
         x = advance(x, step)
         losses.append(x)
     return losses
+
+
+def losses_of(run: FakeRun) -> tuple[list[int], list[float]]:
+    view = RunView(run.folder)
+    view.read_all()
+    return list(view.train.steps), list(view.train.column("loss"))
+
+
+def assert_gap_free(run: FakeRun, last: int) -> None:
+    steps, losses = losses_of(run)
+    assert steps == list(range(1, last + 1))
+    assert losses == uninterrupted_losses(last)
 
 
 def module_path() -> str:
