@@ -31,7 +31,6 @@ from engine.train.loading import Restored, restore
 from engine.train.loop import Trainer
 from engine.train.material import Material, open_material
 from engine.train.optimizers import LossScaler, ModelOptimizer, build_optimizer
-from engine.train.precision import choose_compile
 from engine.train.reporting import Reporter
 from engine.train.requests import RequestDesk
 from engine.train.rng import derive_seed, seed_everything
@@ -195,11 +194,9 @@ def _network(
     settings: Settings, model: LanguageModel, material: Material, computing: Computing, link: WorkerLink
 ) -> Network:
     """The model, or its compiled form where that is asked for and works; why not is said."""
-    choice = choose_compile(settings.compile, computing.info, deterministic=computing.deterministic)
-    print(f"compile: {choice.why}", flush=True)  # noqa: T201 - into trainer.log
-    problem: str | None = None if choice.on or settings.compile is not True else choice.why
+    problem: str | None = None
     network: Network = model
-    if choice.on:
+    if computing.compile.on:
         link.update(phase=Phase.COMPILING)
         rows = np.arange(min(settings.batch_size, material.training.row_count))
         first = to_device(material.training.batch(rows), computing.device)

@@ -14,7 +14,8 @@ from engine.train.hardware import (
     read_machine,
     set_deterministic,
 )
-from engine.train.precision import Precision, autocast, choose_dtype
+from engine.train.matmul_rate import measure_matmul
+from engine.train.precision import CompileChoice, Precision, autocast, choose_compile, choose_dtype
 from engine.train.update import Autocast
 
 
@@ -24,7 +25,10 @@ class Computing:
 
     info: DeviceInfo
     precision: Precision
+    compile: CompileChoice
     deterministic: bool
+    matmul_rate: float | None
+    """FLOP/s of a large matrix product, measured now; only on cpu, whose peak no table tells."""
 
     @property
     def device(self) -> torch.device:
@@ -40,20 +44,32 @@ class Computing:
 def choose_computing(settings: Settings, link: WorkerLink) -> Computing:
     """Choose what the settings leave open, set torch's threads and determinism, print why and warn where it is due.
 
+    Draws from torch's random generator: seed it afterwards.
+
     Raises UserError for a device or dtype that is not there.
     """
     machine = read_machine()
     choice = choose_device(settings.device, machine)
     precision = choose_dtype(settings.dtype, choice.device)
     deterministic = choice.device.kind == "cpu" if settings.deterministic == "auto" else settings.deterministic
-    notes = [*choice.notes, *precision.warnings, *set_deterministic(deterministic, choice.device)]
-    said = [f"device: {choice.device.name}", f"precision: {precision.why}"]
+    compiling = choose_compile(settings.compile, choice.device, deterministic=deterministic)
+    notes = [
+        *choice.notes,
+        *precision.warnings,
+        *set_deterministic(deterministic, choice.device, compiled=compiling.on),
+    ]
+    if settings.compile is True and not compiling.on:
+        notes.append(compiling.why)
+    said = [f"device: {choice.device.name}", f"precision: {precision.why}", f"compile: {compiling.why}"]
+    matmul_rate = None
     if choice.device.kind == "cpu":
         threads = choose_threads(None if settings.num_threads == "auto" else settings.num_threads, machine.cores)
         torch.set_num_threads(threads.threads)
         said.append(f"threads: {threads.why}")
+        matmul_rate = measure_matmul(choice.device.torch_device, precision.torch_dtype, seconds=0.1)
+        said.append(f"matrix products: {matmul_rate / 1e9:.0f} GFLOP/s")
     for line in said:
         print(line, flush=True)  # noqa: T201 - trainer.log is where the choices are explained
     for note in notes:
         link.event(EventKind.WARNING, link.start_step, message=note)
-    return Computing(choice.device, precision, deterministic)
+    return Computing(choice.device, precision, compiling, deterministic, matmul_rate)

@@ -10,10 +10,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from engine.estimate.memory import LOGITS_SLICE_BYTES
 from engine.model.precision import add_product, compute_dtype, without_autocast
 
 IGNORE = -100
-SLICE_BYTES = 32 * 2**20  # fp32 logits held at a time
+SLICE_BYTES = LOGITS_SLICE_BYTES
 
 
 def _slices(rows: int, vocab_size: int) -> list[slice]:

@@ -2,16 +2,15 @@
 
 import platform
 import sys
-import time
 
 import torch
 
 from engine.estimate.device_probe import DeviceFacts, GpuFacts
 from engine.train.hardware import DeviceInfo, Machine, choose_device, choose_threads, read_machine
+from engine.train.matmul_rate import measure_matmul
 from engine.train.precision import choose_dtype
 
 _TELLING_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile", "asimd", "bf16", "sve")
-_MEASURE_SECONDS = 0.3
 
 
 def gather_facts(machine: Machine) -> DeviceFacts:
@@ -55,32 +54,6 @@ def _native_dtypes(device: DeviceInfo) -> dict[str, torch.dtype]:
     if device.native_bf16:
         dtypes["bf16"] = torch.bfloat16
     return dtypes
-
-
-def measure_matmul(device: torch.device, dtype: torch.dtype, seconds: float = _MEASURE_SECONDS) -> float:
-    """The best rate, in FLOP/s, of square matrix products repeated for about `seconds`."""
-    size = 1024 if device.type == "cpu" else 4096
-    left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-    result = torch.empty_like(left)
-    repeats = 1 if device.type == "cpu" else 10
-    best = float("inf")
-    torch.mm(left, right, out=result)
-    _synchronize(device)
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        begin = time.perf_counter()
-        for _ in range(repeats):
-            torch.mm(left, right, out=result)
-        _synchronize(device)
-        best = min(best, (time.perf_counter() - begin) / repeats)
-    return 2.0 * size**3 / best
-
-
-def _synchronize(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
 
 
 def main() -> None:

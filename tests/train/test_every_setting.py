@@ -10,7 +10,7 @@ from training_runs import write_texts, write_tokenizer
 from engine.errors import UserError
 from engine.run.schema import Reason, State
 from engine.settings.settings import SETTING_NAMES
-from engine.train import build
+from engine.train import build, computing
 from engine.train.update import to_device
 
 
@@ -221,7 +221,7 @@ def test_compile_is_used_when_asked_for_and_falls_back_with_a_reason(workshop, m
     from engine.run.jsonl_log import read_lines
     from engine.train.precision import CompileChoice
 
-    monkeypatch.setattr(build, "choose_compile", lambda asked, *_a, **_k: CompileChoice(asked is True, "asked"))
+    monkeypatch.setattr(computing, "choose_compile", lambda asked, *_a, **_k: CompileChoice(asked is True, "asked"))
     monkeypatch.setattr(torch, "compile", lambda model: lambda *args: model(*args))
     plain, compiled = built(workshop, compile=False), built(workshop, compile=True)
     assert plain.updater.network is plain.updater.model

@@ -13,6 +13,7 @@ from engine.errors import UserError
 from engine.estimate import device_probe
 from engine.estimate.device_probe import DeviceFacts, nvidia_driver, probe_device
 from engine.train.hardware import Machine, read_machine
+from engine.train.matmul_rate import measure_matmul
 from engine.worker import probe
 
 
@@ -52,7 +53,7 @@ def test_the_facts_of_another_machine_follow_its_choices(monkeypatch: pytest.Mon
 
 
 def test_the_matrix_rate_counts_two_operations_a_product() -> None:
-    rate = probe.measure_matmul(torch.device("cpu"), torch.float32, seconds=0.05)
+    rate = measure_matmul(torch.device("cpu"), torch.float32, seconds=0.05)
     left = torch.randn(1024, 1024)
     best = float("inf")
     for _ in range(4):
