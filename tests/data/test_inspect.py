@@ -209,7 +209,7 @@ def test_a_large_file_is_sampled_with_exact_line_numbers(large: Path, tokenizer:
     report = inspect_file(large, tokenizer, max_seq_len=128, time_budget_s=3)
     assert not report.whole and not report.documents_exact and not report.tokens_exact
     assert report.line_numbers_exact
-    assert 3000 < report.lines_looked_at < 15_000
+    assert 1000 < report.lines_looked_at < 15_000
     assert report.documents == pytest.approx(14_850, rel=0.01)
     assert report.problems and all(problem.line % 100 == 50 for problem in report.problems)
     assert report.duplicates.compared == 15_000

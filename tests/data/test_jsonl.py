@@ -141,11 +141,15 @@ def test_memory_stays_bounded_on_one_huge_line(path: Path) -> None:
         file.seek(0, 2)
         file.write(b'"}\n{"text": "after"}\n')
     script = (
-        "import sys, resource, pathlib\n"
+        "import sys, re, resource, pathlib\n"
         "from engine.data.jsonl import LineReader\n"
         "reader = LineReader(pathlib.Path(sys.argv[1]))\n"
         "print(list(reader), dict(reader.counts))\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024))\n"
+        "status = pathlib.Path('/proc/self/status')\n"  # ru_maxrss on Linux would count the parent's memory as well
+        "if status.exists():\n"
+        "    print(int(re.search(r'VmHWM:\\s+(\\d+) kB', status.read_text())[1]) * 1024)\n"
+        "else:\n"
+        "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024))\n"
     )
     output = subprocess.run(
         [sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True
