@@ -1,9 +1,11 @@
 """Train tokenizer.json: byte-level BPE over Chinese and English.
 
-    python datasets/train_tokenizer.py REAL.jsonl datasets/mini_pretrain_data.jsonl=6 --holdout 0.1
+    python datasets/train_tokenizer.py REAL.jsonl datasets/mini_pretrain_data.jsonl=8 --holdout 0.1
 
 Texts count once and Chinese ones --chinese times, because most collections hold far more English; the texts of a file
-given as FILE=N all count N times instead. What --holdout keeps away from training is for compare_tokenizers.py.
+given as FILE=N all count N times instead, and each Chinese character of theirs --characters times more on its own, so
+that everyday characters are one token each even where the big collection hardly has them. What --holdout keeps away
+from training is for compare_tokenizers.py.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tokenizer_texts import held_out, is_chinese, read_texts
+from tokenizer_texts import HAN, held_out, is_chinese, read_texts
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 # Ids 0, 1 and 2, as in MiniMind: padding, beginning, end.
@@ -57,14 +59,21 @@ def train(texts: Iterator[str], vocab: int) -> Tokenizer:
     return tokenizer
 
 
-def training_texts(files: Sequence[tuple[Path, int | None]], holdout: float, chinese: int) -> Iterator[str]:
-    """The texts that are not held out, each as often as it counts."""
+def training_texts(
+    files: Sequence[tuple[Path, int | None]], holdout: float, chinese: int, characters: int
+) -> Iterator[str]:
+    """The texts that are not held out, each as often as it counts, then the characters of the weighted files."""
+    seen: set[str] = set()
     for path, times in files:
         for text in read_texts(path):
             if not held_out(text, holdout):
                 repeats = (chinese if is_chinese(text) else 1) if times is None else times
+                if times is not None:
+                    seen.update(HAN.findall(text))
                 for _ in range(repeats):
                     yield text
+    for character in sorted(seen):
+        yield "\n".join([character] * characters)
 
 
 def file_and_times(argument: str) -> tuple[Path, int | None]:
@@ -81,11 +90,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("files", nargs="+", type=file_and_times, metavar="FILE[=N]", help='JSONL, {"text": ...} a line')
     parser.add_argument("--holdout", type=float, default=0.1, help="share of texts kept away from training")
     parser.add_argument("--chinese", type=int, default=8, help="how many times a Chinese text counts")
+    parser.add_argument("--characters", type=int, default=3000, help="how often a character of FILE=N counts alone")
     parser.add_argument("--vocab", type=int, default=6400, help="number of entries")
     parser.add_argument("--output", type=Path, default=Path(__file__).with_name("tokenizer.json"))
     options = parser.parse_args(arguments)
     try:
-        tokenizer = train(training_texts(options.files, options.holdout, options.chinese), options.vocab)
+        texts = training_texts(options.files, options.holdout, options.chinese, options.characters)
+        tokenizer = train(texts, options.vocab)
         options.output.write_text(tokenizer.to_str(pretty=True) + "\n", encoding="utf-8", newline="\n")
     except (OSError, ValueError) as problem:
         print(problem, file=sys.stderr)
