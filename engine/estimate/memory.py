@@ -1,0 +1,84 @@
+"""How much memory a training step will take, from the tensors that its eager form keeps."""
+
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from engine.estimate.size import FP16_BYTES, FP32_BYTES, Optimizer, optimizer_bytes, parameters
+from engine.settings.shape import ModelShape
+
+Dtype = Literal["fp32", "fp16", "bf16"]
+
+LOGITS_SLICE_BYTES = 32 * 2**20
+"""The loss head holds this much of logits in fp32 at a time; engine.train.loss keeps to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEstimate:
+    """Bytes at the peak of an update, between the passes of a micro-batch, by what takes them.
+
+    `activations` wait for the backward pass; `passing` is the larger of what the head and one block hold on the way.
+
+    The runtime itself (some 0.3 GB of torch on a cpu, a context of about as much on a GPU) comes on top.
+    """
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    passing: int
+
+    @property
+    def total(self) -> int:
+        """The sum of all parts."""
+        return sum(int(getattr(self, field.name)) for field in fields(self))
+
+
+def memory_estimate(
+    shape: ModelShape,
+    *,
+    batch_size: int,
+    seq_len: int,
+    optimizer: Optimizer = "adamw",
+    dtype: Dtype = "fp32",
+    recompute: bool = False,
+    device: Literal["cpu", "accelerator"] = "cpu",
+) -> MemoryEstimate:
+    """What one micro-batch of `batch_size` rows of `seq_len` positions takes.
+
+    `dtype` is autocast's; weights, gradients, the optimiser and the stream between blocks stay fp32. On a cpu packed
+    rows need no mask; an accelerator holds one (B, 1, T, T). A compiled network keeps about as much.
+    """
+    positions = batch_size * seq_len
+    low = FP32_BYTES if dtype == "fp32" else FP16_BYTES
+    count = parameters(shape)
+    mask = 0 if device == "cpu" else positions * seq_len * (1 + low)
+    return MemoryEstimate(
+        weights=FP32_BYTES * count + (low * count if dtype != "fp32" else 0),  # autocast caches its copies
+        gradients=FP32_BYTES * count,
+        optimizer=optimizer_bytes(shape, optimizer),
+        activations=positions * _kept_per_position(shape, low, recompute) + mask,
+        passing=max(_head(shape, positions), positions * _passing_per_position(shape, low)),
+    )
+
+
+def _kept_per_position(shape: ModelShape, low: int, recompute: bool) -> int:
+    """What the backward pass needs of a position."""
+    stream = FP32_BYTES * shape.hidden_size
+    heads = shape.query_size + 2 * shape.key_value_size
+    attention = stream + low * (shape.hidden_size + heads + shape.query_size) + FP32_BYTES * shape.num_attention_heads
+    if shape.qk_norm:
+        attention += FP32_BYTES * (shape.query_size + shape.key_value_size)
+    feed_forward = stream + (0 if recompute else 2 * low * shape.intermediate_size)
+    ends = 3 * stream  # the last norm's input and output, and the head's gradient
+    return shape.num_hidden_layers * (attention + feed_forward) + ends
+
+
+def _passing_per_position(shape: ModelShape, low: int) -> int:
+    """The gradients on their way through one block, at one position."""
+    return 2 * FP32_BYTES * shape.hidden_size + low * 3 * shape.query_size + low * 2 * shape.key_value_size
+
+
+def _head(shape: ModelShape, positions: int) -> int:
+    """Two slices of logits, and the gradient of the head's weight."""
+    slices = 2 * min(LOGITS_SLICE_BYTES, FP32_BYTES * positions * shape.vocab_size)
+    return slices + FP32_BYTES * shape.vocab_size * shape.hidden_size
