@@ -11,6 +11,8 @@ from engine.convert.fitting import load_weights
 from engine.convert.reading import read_weights
 from engine.data.stream import Cursor, UpdateStream, updates_per_epoch
 from engine.errors import UserError
+from engine.estimate.peak_flops import peak_flops
+from engine.estimate.size import flops_per_token
 from engine.language import _
 from engine.model.transformer import LanguageModel
 from engine.places import cache_dir
@@ -113,8 +115,8 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         link,
         trackers,
         computing.device,
-        6.0 * sum(parameter.numel() for parameter in model.parameters()),
-        None,
+        flops_per_token(shape, _context(material)),
+        peak_flops(computing.info.name, computing.precision.dtype) or computing.matmul_rate,
     )
     most = _most_updates(settings, material)
     bounds = TimeBounds(settings.time_budget, parse_utc(manifest.deadline_at) if manifest.deadline_at else None)
@@ -204,6 +206,12 @@ def _network(
     if problem is not None:
         link.event(EventKind.WARNING, link.start_step, message=_("Training runs uncompiled. {why}").format(why=problem))
     return network
+
+
+def _context(material: Material) -> float:
+    """How many positions a token's attention spans: the mean over tokens of their own document's length."""
+    lengths = material.training.piece_length
+    return float(np.square(lengths, dtype=np.float64).sum() / lengths.sum(dtype=np.float64))
 
 
 def _samples(settings: Settings) -> SampleSettings:
