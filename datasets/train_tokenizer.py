@@ -4,8 +4,8 @@
 
 Texts count once and Chinese ones --chinese times, because most collections hold far more English; the texts of a file
 given as FILE=N all count N times instead, and each Chinese character of theirs --characters times more on its own, so
-that everyday characters are one token each even where the big collection hardly has them. What --holdout keeps away
-from training is for compare_tokenizers.py.
+that everyday characters are one token each even where the big collection hardly has them. --holdout keeps a share of
+the other files away from training, for compare_tokenizers.py.
 """
 
 from __future__ import annotations
@@ -62,16 +62,19 @@ def train(texts: Iterator[str], vocab: int) -> Tokenizer:
 def training_texts(
     files: Sequence[tuple[Path, int | None]], holdout: float, chinese: int, characters: int
 ) -> Iterator[str]:
-    """The texts that are not held out, each as often as it counts, then the characters of the weighted files."""
+    """The texts of the files, each as often as it counts, then the characters of the files given with a count."""
     seen: set[str] = set()
     for path, times in files:
         for text in read_texts(path):
-            if not held_out(text, holdout):
-                repeats = (chinese if is_chinese(text) else 1) if times is None else times
-                if times is not None:
-                    seen.update(HAN.findall(text))
-                for _ in range(repeats):
-                    yield text
+            if times is not None:
+                seen.update(HAN.findall(text))
+                repeats = times
+            elif held_out(text, holdout):
+                repeats = 0
+            else:
+                repeats = chinese if is_chinese(text) else 1
+            for _ in range(repeats):
+                yield text
     for character in sorted(seen):
         yield "\n".join([character] * characters)
 
@@ -88,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("files", nargs="+", type=file_and_times, metavar="FILE[=N]", help='JSONL, {"text": ...} a line')
-    parser.add_argument("--holdout", type=float, default=0.1, help="share of texts kept away from training")
+    parser.add_argument("--holdout", type=float, default=0.1, help="share of a FILE kept away from training")
     parser.add_argument("--chinese", type=int, default=8, help="how many times a Chinese text counts")
     parser.add_argument("--characters", type=int, default=3000, help="how often a character of FILE=N counts alone")
     parser.add_argument("--vocab", type=int, default=6400, help="number of entries")

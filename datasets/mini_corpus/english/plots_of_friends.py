@@ -71,7 +71,7 @@ RESCUE = Plot(
             'The {who} looked sad, because it {trouble}. "Can you help me?" it asked.',
         ),
         (
-            '"Poor little {who}!" said {h}. "I will help you."',
+            '"Poor {who}!" said {h}. "I will help you."',
             "{h} did not run away. {h.He} wanted to help.",
             "{h} thought for a moment. Then {h.he} had an idea.",
         ),
