@@ -139,13 +139,30 @@ def test_with_a_supervisor_the_outcome_is_left_for_it(folder: RunFolder, monkeyp
     assert folder.read_manifest().attempts[0].ended is None
 
 
-def test_a_signal_sets_a_flag_and_nothing_else(folder: RunFolder) -> None:  # trap 64
+class Tripwire:
+    """Whatever is done with it fails: the main thread may hold it when a signal comes."""
+
+    def __enter__(self) -> None:
+        raise AssertionError("the handler took a lock")
+
+    def __exit__(self, *_error: object) -> None: ...
+
+    def __call__(self, *_arguments: object) -> None:
+        raise AssertionError("the handler wrote a file")
+
+
+def test_a_signal_sets_a_flag_and_nothing_else(  # trap 64
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begin_attempt(folder, 1, 0, lambda done, total: None)
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)]
     try:
         link = WorkerLink(folder, 1)
         assert not link.stop_requested
-        with link._status._lock:  # a handler that took this lock would hang here for ever
+        link._status.stop()
+        with monkeypatch.context() as patch:
+            patch.setattr(link._status, "_lock", Tripwire())
+            patch.setattr(os, "write", Tripwire())
             signal.raise_signal(signal.SIGTERM)
         assert link.stop_requested and link.stop_reason is Reason.SIGNAL
         signal.raise_signal(signal.SIGHUP)  # and we are still here
