@@ -15,6 +15,7 @@ import orjson
 
 from engine.errors import UserError
 from engine.language import _
+from engine.worker.waiting_threads import let_waiting_threads_sleep
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def read_request(data: bytes) -> GenerationRequest:
 
 def main() -> int:
     """Answer the request on standard input; returns the exit code."""
+    let_waiting_threads_sleep()
     try:
         request = read_request(sys.stdin.buffer.read())
         _generate(request)
