@@ -120,7 +120,7 @@ def build_and_tell(data: Path, tokenizer_path: Path, cache_dir: Path) -> None:
 
 
 def peak_resident_bytes() -> int:
-    """This process's peak. Linux's ru_maxrss would count its parent's memory, too, from before it became a new program."""
+    """This process's peak. On Linux ru_maxrss would count its parent's memory as well, from before exec."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:"))

@@ -1,5 +1,6 @@
 """Building into the cache folder: locks, atomic publication, integrity checks, progress, and a full disk in words."""
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -107,8 +108,8 @@ class FileLock:
 
     def note(self, content: dict[str, Any]) -> None:
         """Leave a note in the lock's file for those who wait (its holder only)."""
-        if self._fd >= 0:
-            raw = orjson.dumps(content)
+        raw = orjson.dumps(content)
+        with contextlib.suppress(OSError):  # on a full disk those who wait see no progress, nothing more
             os.pwrite(self._fd, raw, 0)
             os.ftruncate(self._fd, len(raw))
 

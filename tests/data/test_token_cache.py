@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -322,6 +323,7 @@ def test_a_file_that_changes_between_the_two_passes_is_refused(
 
 BUILD = """
 import sys, time
+from itertools import pairwise
 from pathlib import Path
 from engine.data import token_cache
 from engine.data.tokenizer import Tokenizer
@@ -397,3 +399,12 @@ def test_threads_are_gone_after_an_error(tmp_path: Path, tokenizer: Tokenizer) -
     with pytest.raises(UserError):
         open_token_cache(data, tokenizer, cache_dir=tmp_path / "cache", bad_lines="stop")
     assert threading.active_count() == 1
+
+
+def test_segments_begin_at_a_single_space_between_words() -> None:
+    text = "".join(f"w{number}" + " " * (1 + number % 3) for number in range(5000)) + "end"
+    for limit in range(1000, 1012):
+        parts = list(segments(text, limit))
+        assert len(parts) > 25
+        for before, part in pairwise(parts):
+            assert before[-1] != " " and part[0] == " " and part[1] != " "
