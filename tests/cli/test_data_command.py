@@ -11,11 +11,8 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from engine.data.token_cache import TokenCache, open_token_cache
 from engine.data.tokenizer import Tokenizer
-from engine.settings.network import shape_from_settings
-from engine.settings.presets import load_preset
 from minimind_tui.cli.completion import complete_data
 from minimind_tui.cli.inspection import histogram
-from minimind_tui.model_size import parameter_count
 
 
 @pytest.fixture(scope="session")
@@ -134,9 +131,14 @@ def test_a_wrong_path_names_the_nearest(minimind: Minimind, workspace: Path) -> 
     assert called.code == 2 and "--max_seq_len" in called.err
 
 
-@pytest.mark.parametrize(("preset", "parameters"), [("full", 25_829_888), ("minimind3", 63_912_192)])
-def test_parameters_are_counted_as_minimind_counts_them(preset: str, parameters: int) -> None:
-    assert parameter_count(shape_from_settings(load_preset(preset).settings(), 6400)) == parameters
+def test_tokens_are_compared_with_the_presets_model(minimind: Minimind, small_tokenizer: Path) -> None:
+    Path("data.jsonl").write_text('{"text": "one two three"}\n' * 3, encoding="utf-8")
+    sizes = {
+        name: json.loads(inspect(minimind, small_tokenizer, "--preset", name, "--json"))["parameters"]
+        for name in ("mini", "full")
+    }
+    assert sizes["full"] == 25_829_888 - (6400 - Tokenizer.load(small_tokenizer).vocab_size) * 512
+    assert sizes["mini"] < sizes["full"]
 
 
 def test_the_shell_completes_data_files(workspace: Path) -> None:

@@ -51,12 +51,12 @@ def inspect(
     """Inspect a data file."""
     from engine.data.inspect import inspect_file
     from engine.data.tokenizer import Tokenizer
+    from engine.estimate.size import parameters
     from engine.settings.material import find_data, find_tokenizer
     from engine.settings.network import shape_from_settings
     from minimind_tui.cli.inspection import print_json, print_report
     from minimind_tui.cli.setting_options import option_places
     from minimind_tui.cli.terminal import complain, passing_notice
-    from minimind_tui.model_size import parameter_count
     from minimind_tui.starting import asked_settings
 
     asked = {"tokenizer": tokenizer, "max_seq_len": max_seq_len, "text_field": text_field}
@@ -75,7 +75,7 @@ def inspect(
             special_tokens=settings.special_tokens,
             overlong=settings.overlong,
             bad_lines_limit=settings.bad_lines_limit,
-            parameters=parameter_count(shape_from_settings(settings, read.vocab_size)),
+            parameters=parameters(shape_from_settings(settings, read.vocab_size)),
             sample_rows=rows,
             time_budget_s=seconds,
         )
