@@ -28,19 +28,19 @@ def find_data(data_path: str) -> Found:
     asked = Path(data_path).expanduser()
     if asked.exists():
         return Found(asked.resolve())
-    candidates = [asked]
-    if asked.parts[:1] == ("dataset",):
-        candidates.insert(0, Path("datasets", *asked.parts[1:]))
-    for candidate in candidates:
-        if candidate.parts[:1] != ("datasets",):
-            continue
-        for place in (workspace() / candidate, builtin_dir("datasets") / Path(*candidate.parts[1:])):
-            if place.is_file():
-                return Found(
-                    place.resolve(),
-                    _("{asked} does not exist; using {found}.").format(asked=data_path, found=place),
-                )
+    if asked.parts[:1] == ("dataset",) and (found := _in_datasets(Path("datasets", *asked.parts[1:]))):
+        return Found(found, _("{asked} does not exist; using {found}.").format(asked=data_path, found=found))
+    if found := _in_datasets(asked):
+        return Found(found)
     raise UserError(_missing_data(data_path))
+
+
+def _in_datasets(path: Path) -> Path | None:
+    """The workspace's or the built-in file that `datasets/NAME` means."""
+    if path.parts[:1] != ("datasets",):
+        return None
+    places = (workspace() / path, builtin_dir("datasets") / Path(*path.parts[1:]))
+    return next((place.resolve() for place in places if place.is_file()), None)
 
 
 def available_data() -> dict[str, Path]:
