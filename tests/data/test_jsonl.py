@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.data.jsonl import LineReader, Problem, read_lines
@@ -103,6 +103,7 @@ def test_the_longest_line_allowed(path: Path, extra: int) -> None:
         assert (len(texts), len(problems)) == ((1, 0) if extra >= 0 else (0, 1))
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=30), max_size=20), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans())
 def test_all_texts_come_back(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], newline: str, ascii_only: bool, last: bool

@@ -3,7 +3,7 @@
 import time
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.data.packing import pack_best_fit
@@ -27,6 +27,7 @@ def pieces(draw: st.DrawFn) -> tuple[list[int], int]:
     return draw(st.lists(st.integers(1, capacity), min_size=1, max_size=120)), capacity
 
 
+@settings(deadline=None)
 @given(pieces())
 def test_packing_equals_best_fit_decreasing(case: tuple[list[int], int]) -> None:
     lengths, capacity = case

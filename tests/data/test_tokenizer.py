@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import tokenizers
 from data_material import make_texts, shared_data
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -155,6 +155,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         Tokenizer.load(tmp_path)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_text_survives_the_round_trip(tokenizer: Tokenizer, text: str) -> None:
     clean = text.encode("utf-8", "replace").decode("utf-8")
@@ -167,6 +168,7 @@ def check_stream(tokenizer: Tokenizer, ids: list[int], skip_special: bool) -> No
     assert "".join(parts) + stream.finish() == tokenizer.decode(ids, skip_special=skip_special)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 399), max_size=40), st.booleans())
 def test_the_stream_joins_to_the_whole_even_for_random_bytes(
     tokenizer: Tokenizer, ids: list[int], skip_special: bool
