@@ -178,7 +178,8 @@ class Supervisor:
         return mendable and self._restarts_left > 0 and not self._wakeup.stops
 
     def _tell_restart(self, record: AttemptRecord, outcome: Outcome, code: int | None, backoff: float) -> None:
-        self._event(EventKind.ERROR, outcome.message)
+        if outcome.reason == Reason.WORKER_DIED:  # else the worker has told it itself
+            self._event(EventKind.ERROR, outcome.message)
         message = _("Attempt {attempt} failed; the next begins in {n} s. Restarts left: {left}.").format(
             attempt=record.attempt, n=f"{backoff:g}", left=self._restarts_left
         )
