@@ -214,14 +214,24 @@ def plan_resume(
 
 
 def apply_changes(plan: ResumePlan) -> None:
-    """Write the changed settings into run.toml, so that the next attempt takes them. Raises UserError."""
+    """Write the changed settings into run.toml, so that the next attempt takes them; a new save_dir becomes the run's.
+
+    Raises UserError, then nothing is changed.
+    """
     if not plan.change.changed:
         return
+    folder, settings = plan.folder, plan.settings
+    if "save_dir" in plan.change.changed and settings.save_dir != "none":
+        save_dir = Path(settings.save_dir).expanduser().absolute()
+        stem = weights_name(settings)
+        check_save_dir(save_dir, stem, ancestors=frozenset({folder.id}), start=None, force=False)
+        claim_save_dir(save_dir, stem, folder.id)
+        folder.change_manifest(lambda manifest: setattr(manifest, "save_dir", str(save_dir)))
     try:
-        write_atomic(plan.folder.run_toml, render_settings(plan.settings, plan.preset).encode())
+        write_atomic(folder.run_toml, render_settings(settings, plan.preset).encode())
     except OSError as error:
         raise UserError(
-            _("Cannot write {path}: {problem}.").format(path=plan.folder.run_toml, problem=error.strerror)
+            _("Cannot write {path}: {problem}.").format(path=folder.run_toml, problem=error.strerror)
         ) from error
 
 

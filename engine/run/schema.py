@@ -170,6 +170,8 @@ class Manifest(Tolerant):
     data_path: str | None = None
     data_fingerprint: str | None = None
     tokenizer_path: str | None = None
+    save_dir: str | None = None
+    """Where the weights are published beside the run's own folder, an absolute path."""
     deadline_at: str | None = None
     """The moment the setting `deadline` meant when the run was made."""
     tokenizer_hash: str | None = None

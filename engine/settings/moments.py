@@ -3,6 +3,8 @@
 import re
 from datetime import UTC, datetime, time, timedelta
 
+from engine.language import _
+
 _DURATION = re.compile(
     r"^(?:(?P<d>\d+(?:\.\d+)?)d)?(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m(?:in)?)?(?:(?P<s>\d+(?:\.\d+)?)s?)?$"
 )
@@ -21,7 +23,7 @@ def parse_duration(value: object) -> object:
         return 0.0
     match = _DURATION.match(text)
     if not text or match is None:
-        raise ValueError("not a duration; write 90s, 30m, 2h or 1h30m")
+        raise ValueError(_("a duration such as 90s, 30m, 2h or 1h30m"))
     return sum(float(amount) * _SECONDS[unit] for unit, amount in match.groupdict().items() if amount)
 
 
@@ -70,4 +72,4 @@ def deadline_at(text: str, now: datetime) -> datetime:
             return moment.astimezone(UTC)
         return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:
-        raise ValueError("not a moment; write 08:00 or 2026-12-01T08:00") from None
+        raise ValueError(_("a moment such as 08:00 or 2026-12-01T08:00")) from None

@@ -64,13 +64,13 @@ class ModelShape:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise UserError(
-                    _("{name} is {value}; it must be a whole number of at least 1").format(name=name, value=value)
+                    _("{name} is {value}; it must be a whole number of at least 1.").format(name=name, value=value)
                 )
         if self.num_attention_heads % self.num_key_value_heads:
             raise UserError(
                 _(
                     "num_attention_heads is {heads}, which num_key_value_heads {kv_heads} does not divide; "
-                    "choose a divisor, for example {example}"
+                    "choose a divisor, for example {example}."
                 ).format(
                     heads=self.num_attention_heads,
                     kv_heads=self.num_key_value_heads,
@@ -79,15 +79,17 @@ class ModelShape:
             )
         if self.head_dim % 2:
             raise UserError(
-                _("head_dim is {head_dim}; rotary positions need an even one").format(head_dim=self.head_dim)
+                _("head_dim is {head_dim}; rotary positions need an even one.").format(head_dim=self.head_dim)
             )
         for name in ("rms_norm_eps", "rope_theta"):
             if not getattr(self, name) > 0:
-                raise UserError(_("{name} is {value}; it must be above 0").format(name=name, value=getattr(self, name)))
+                raise UserError(
+                    _("{name} is {value}; it must be above 0.").format(name=name, value=getattr(self, name))
+                )
         for name, choices in (("norm_cast", get_args(NormCast)), ("initializer", get_args(Initializer))):
             if getattr(self, name) not in choices:
                 raise UserError(
-                    _("{name} is {value}; it must be one of {choices}").format(
+                    _("{name} is {value}; it must be one of {choices}.").format(
                         name=name, value=getattr(self, name), choices=", ".join(choices)
                     )
                 )
@@ -116,7 +118,7 @@ class ModelShape:
         unknown = sorted(values.keys() - known)
         if unknown:
             raise UserError(
-                _("A model shape has no field named {names}; it has {known}").format(
+                _("A model shape has no field named {names}; it has {known}.").format(
                     names=", ".join(unknown), known=", ".join(sorted(known))
                 )
             )
@@ -142,7 +144,7 @@ def shape_of(
     """
     if architecture not in get_args(Architecture):
         raise UserError(
-            _("architecture is {value}; it must be one of {choices}").format(
+            _("architecture is {value}; it must be one of {choices}.").format(
                 value=architecture, choices=", ".join(get_args(Architecture))
             )
         )
@@ -152,7 +154,7 @@ def shape_of(
             raise UserError(
                 _(
                     "hidden_size is {hidden_size}, which num_attention_heads {heads} does not divide; "
-                    "change one of them, or set head_dim"
+                    "change one of them, or set head_dim."
                 ).format(hidden_size=hidden_size, heads=num_attention_heads)
             )
         head_dim = hidden_size // num_attention_heads

@@ -231,7 +231,7 @@ def _save_plan(settings: Settings, manifest: Manifest) -> SavePlan:
         save_minutes=settings.save_minutes,
         keep_checkpoints=settings.keep_checkpoints,
         weights_name=manifest.weights_name or f"{settings.save_weight}_{settings.hidden_size}",
-        save_dir=None if settings.save_dir == "none" else Path(settings.save_dir).expanduser().absolute(),
+        save_dir=None if settings.save_dir == "none" else Path(manifest.save_dir or settings.save_dir).absolute(),
     )
 
 
@@ -271,7 +271,7 @@ def _describe(
         device=computing.info.name,
         dtype=computing.precision.dtype,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        data_fingerprint=material.cache.content_sha256,
+        data_fingerprint=material.training.fingerprint,
         tokenizer_hash=material.tokenizer.sha256,
         versions=versions,
     )

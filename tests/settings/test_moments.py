@@ -20,7 +20,7 @@ def test_durations(text, seconds):
 
 @pytest.mark.parametrize("text", ["", "soon", "h", "5x", "1m2h", "-5s"])
 def test_what_is_no_duration_is_refused(text):
-    with pytest.raises(ValueError, match="2h"):
+    with pytest.raises(ValueError, match="duration"):
         parse_duration(text)
 
 
@@ -50,5 +50,5 @@ def test_a_full_moment_keeps_its_zone():
 
 @pytest.mark.parametrize("text", ["25:00", "tomorrow", "8", ""])
 def test_what_is_no_moment_is_refused(text):
-    with pytest.raises(ValueError, match="08:00"):
+    with pytest.raises(ValueError, match="moment"):
         deadline_at(text, datetime.now(UTC))

@@ -12,6 +12,8 @@ from engine.convert.reading import read_weights
 from engine.errors import UserError
 from engine.run.checkpoints import scan, verify
 from engine.run.jsonl_log import read_lines
+from engine.run.launch import apply_changes, plan_resume
+from engine.run.publishing import published_by
 from engine.run.schema import Reason, State
 
 
@@ -201,3 +203,26 @@ def test_what_is_observed_does_not_change_what_is_learned(workshop):
         workshop.train(run)
     ours, theirs = final_weights(quiet), final_weights(loud)
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_weights_are_published_where_they_were_asked_for_whatever_the_folder(workshop, monkeypatch):
+    run = workshop.make(save_dir="out")
+    elsewhere = workshop.folder / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    workshop.train(run, (3, 0))
+    assert (workshop.folder / "out" / "pretrain_16.pth").is_file() and not (elsewhere / "out").exists()
+    apply_changes(plan_resume(run, {"save_dir": "new"}))
+    workshop.train(run)
+    assert (elsewhere / "new" / "pretrain_16.pth").is_file()
+    assert published_by(elsewhere / "new", "pretrain_16").run == run.id
+
+
+def test_a_new_save_dir_is_refused_when_it_holds_other_weights(workshop):
+    run = workshop.make()
+    workshop.train(run, (3, 0))
+    (workshop.folder / "new").mkdir()
+    (workshop.folder / "new" / "pretrain_16.pth").write_bytes(b"precious")
+    with pytest.raises(UserError, match="unknown origin"):
+        apply_changes(plan_resume(run, {"save_dir": "new"}))
+    assert "new" not in run.run_toml.read_text()
