@@ -91,6 +91,7 @@ class Saver:
                 metadata = describe(self._model.shape, step=state.step, tokenizer_hash=self._identity.tokenizer_hash)
                 save_safetensors(checkpoint_tensors(self._model), cast(BinaryIO, staging.open(MODEL_FILE)), metadata)
                 torch.save(self._trainer(state), cast(BinaryIO, staging.open(TRAINER_FILE)))
+                self._link.sync()  # a resume at this step must find the log complete up to it
                 info = staging.commit(
                     attempt=self._link.attempt,
                     epoch=state.epoch,

@@ -225,4 +225,4 @@ def test_a_new_save_dir_is_refused_when_it_holds_other_weights(workshop):
     (workshop.folder / "new" / "pretrain_16.pth").write_bytes(b"precious")
     with pytest.raises(UserError, match="unknown origin"):
         apply_changes(plan_resume(run, {"save_dir": "new"}))
-    assert "new" not in run.run_toml.read_text()
+    assert 'save_dir = "new"' not in run.run_toml.read_text()
