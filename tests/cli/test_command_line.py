@@ -128,7 +128,7 @@ def test_the_guides_flags_work_in_both_spellings(name: str, minimind: Minimind) 
         ("use_wandb", "maybe", "use_wandb = maybe (--use_wandb): expected true or false (1/0, yes/no, on/off)."),
         ("dtype", "int8", "dtype = int8 (--dtype): expected auto, bf16, fp16 or fp32."),
         ("use_moe", "1", "use_moe = true: this version trains dense models only."),
-        ("time_budget", "soon", "time_budget = soon (--time_budget): expected not a duration"),
+        ("time_budget", "soon", "time_budget = soon (--time_budget): expected a duration"),
     ],
 )
 def test_a_wrong_value_is_refused_in_one_message(option: str, value: str, complaint: str, minimind: Minimind) -> None:
