@@ -54,7 +54,11 @@ def clean(older_than: str | None) -> None:
         try:
             seconds = float(str(parse_duration(older_than)))
         except ValueError as error:
-            raise UserError(f"--older_than {older_than}: {error}.") from None
+            raise UserError(
+                _("{name} = {value} ({place}): expected {expected}.").format(
+                    name="older_than", value=older_than, place="--older_than", expected=error
+                )
+            ) from None
     cleaning = clean_cache(cache_dir(), older_than=seconds)
     say(
         _("Removed {n} caches; {size} are free again.").format(

@@ -74,7 +74,7 @@ def test_cleaning_leaves_what_is_in_use_and_says_what_it_freed(
 def test_a_wrong_age_is_a_mistake(minimind: Minimind) -> None:
     called = minimind("data", "cache", "clean", "--older_than", "long")
     assert called.code == 2
-    assert "--older_than long: a duration" in called.err
+    assert "older_than = long (--older_than): expected a duration" in called.err
 
 
 def inspect(minimind: Minimind, small_tokenizer: Path, *more: str) -> str:
