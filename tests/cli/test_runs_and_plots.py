@@ -130,7 +130,7 @@ def test_a_changed_setting_on_resume(minimind: Minimind, workspace: Path, plan: 
     before = only_run(workspace).run_toml.read_text()
     called = minimind("resume", "--learning-rate", "1e-2")
     assert called.code == 2
-    assert "learning_rate (0.003 -> 0.01)" in called.err and "--from_weight" in called.err
+    assert "learning_rate (0.004 -> 0.01)" in called.err and "--from_weight" in called.err
     assert only_run(workspace).run_toml.read_text() == before
     plan(steps=14, why_inexact=["num_threads changed from auto to 3"])
     called = minimind("resume", "--num_threads", "3", "--save_interval", "50", "--data_path", "./texts.jsonl")
