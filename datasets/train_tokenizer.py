@@ -1,6 +1,6 @@
 """Train tokenizer.json: byte-level BPE over Chinese and English.
 
-    python datasets/train_tokenizer.py REAL.jsonl datasets/mini_pretrain_data.jsonl=8 --holdout 0.1
+    python datasets/train_tokenizer.py REAL.jsonl datasets/mini_pretrain_data.jsonl=24 --holdout 0.1
 
 Texts count once and Chinese ones --chinese times, because most collections hold far more English; the texts of a file
 given as FILE=N all count N times instead, and each Chinese character of theirs --characters times more on its own, so

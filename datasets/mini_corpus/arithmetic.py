@@ -11,7 +11,7 @@ def equation(chance: Chance) -> tuple[int, str, int, int]:
     if operator == "×":
         a, b = chance.between(1, 9), chance.between(1, 9)
         return a, operator, b, a * b
-    whole = chance.between(2, 20 if chance.often(0.75) else 100)
+    whole = chance.between(2, chance.pick((10, 10, 10, 20, 20, 100)))
     if operator == "-":
         part = chance.between(1, whole)
         return whole, operator, part, whole - part

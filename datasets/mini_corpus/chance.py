@@ -35,6 +35,12 @@ class Chance:
         """One item."""
         return items[self.below(len(items))]
 
+    def lean(self, items: Sequence[T]) -> T:
+        """The first item in half of the calls, any of the others else: a usual wording and its variations."""
+        if len(items) == 1 or self.often(0.5):
+            return items[0]
+        return items[1 + self.below(len(items) - 1)]
+
     def shuffled(self, items: Sequence[T]) -> list[T]:
         """All items in random order (Fisher-Yates)."""
         mixed = list(items)

@@ -32,9 +32,9 @@ class Character:
         return f"一{self.measure}{self.kind}"
 
 
-GIRLS = ("小红", "小丽", "小芳", "小兰", "小梅", "小雪")
-BOYS = ("小明", "小刚", "小强", "小军", "小杰", "小东")
-ANIMAL_NAMES = ("白白", "跳跳", "灰灰", "豆豆", "毛毛", "点点", "球球", "多多", "果果", "贝贝", "花花", "乐乐")
+GIRLS = ("小红", "小丽", "小芳", "小雪")
+BOYS = ("小明", "小刚", "小强", "小军")
+ANIMAL_NAMES = ("白白", "跳跳", "灰灰", "豆豆", "毛毛", "点点", "球球", "乐乐")
 # Kind of animal, its measure word, where it lives.
 ANIMALS = (
     ("小兔子", "只", "山坡下的洞里"),

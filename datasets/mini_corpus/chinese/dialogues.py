@@ -190,7 +190,7 @@ def dialogue_writer(chance: Chance) -> Callable[[], str]:
     def scene(wordings: tuple[tuple[str, ...], ...], first: str, second: str) -> Callable[[], str]:
         def write() -> str:
             values = slots()
-            said = [line for turn in wordings for line in chance.pick(turn).format(**values).split("\n")]
+            said = [line for turn in wordings for line in chance.lean(turn).format(**values).split("\n")]
             return turns(first.format(**values), second.format(**values), said)
 
         return write

@@ -210,10 +210,7 @@ BODY = plain(
     "人有几个鼻子？人有一个鼻子。",
 )
 
-# Colours are asked for more often than anything else: a first thing to check in a small model.
 NATURE: list[Fact] = [
-    *COLOURS,
-    *COLOURS,
     *COLOURS,
     *MIXING,
     *SOUNDS,

@@ -96,11 +96,11 @@ def _following(topic: str, names: Sequence[str], asked: str, told: str) -> list[
 
 
 CALENDAR = [
-    *_following("日历", DAYS, "{0}的后一天是星期几？", "{0}的后一天是{1}。"),
-    *_following("日历", DAYS, "{1}的前一天是星期几？", "{1}的前一天是{0}。"),
+    *_following("星期和季节", DAYS, "{0}的后一天是星期几？", "{0}的后一天是{1}。"),
+    *_following("星期和季节", DAYS, "{1}的前一天是星期几？", "{1}的前一天是{0}。"),
     *_following("日历", MONTHS, "{0}的下一个月是几月？", "{0}的下一个月是{1}。"),
-    *_following("日历", SEASONS, "{0}过后是什么季节？", "{0}过后是{1}。"),
-    *_following("日历", SEASONS, "{1}前面是什么季节？", "{1}前面是{0}。"),
+    *_following("星期和季节", SEASONS, "{0}过后是什么季节？", "{0}过后是{1}。"),
+    *_following("星期和季节", SEASONS, "{1}前面是什么季节？", "{1}前面是{0}。"),
     *_following("生肖", ZODIAC, "十二生肖里，{0}的后面是什么？", "十二生肖里，{0}的后面是{1}。")[:-1],
     *facts(
         "日历",
@@ -153,20 +153,14 @@ MEASURES = facts(
     ),
 )
 _OPPOSITES = (
-    "大小 冷热 上下 黑白 长短 高低 快慢 胖瘦 开关 软硬 早晚 贫富 强弱 左右 里外 好坏 远近 难易 厚薄 多少 真假 "
-    "新旧 轻重 前后 粗细 深浅 先后 买卖"
+    "大小 小大 冷热 热冷 上下 下上 黑白 白黑 长短 高低 快慢 慢快 "
+    "胖瘦 软硬 早晚 左右 里外 好坏 坏好 远近 多少 真假 新旧 轻重"
 )
 OPPOSITES = facts(
     "反义词",
     ("“{0}”的反义词是什么？", "“{0}”的反义词是哪个字？"),
     ("“{0}”的反义词是“{1}”。",),
-    # "后" has two opposites: it is asked for once, from "前".
-    (
-        f"{x} | {y}"
-        for pair in _OPPOSITES.split()
-        for x, y in ((pair[0], pair[1]), (pair[1], pair[0]))
-        if x not in "后先" and not (x == "晚" and y == "早")
-    ),
+    (" | ".join(pair) for pair in _OPPOSITES.split()),
 )
 OPPOSITE_WORDS = facts(
     "反义词",

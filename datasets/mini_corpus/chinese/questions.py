@@ -10,6 +10,8 @@ from mini_corpus.chinese.facts_of_people import PEOPLE
 from mini_corpus.fact import Fact
 
 FACTS: list[Fact] = NATURE + PEOPLE
+# What a person is likely to ask a small model first comes more often than the rest.
+OFTEN = frozenset(("颜色", "叫声", "动物", "首都", "身体", "星期和季节", "是不是"))
 LEADS = (
     "这些是大家都知道的常识。",
     "你知道这些知识吗？",
@@ -20,15 +22,20 @@ LEADS = (
 )
 
 
+def weighted(facts: list[Fact]) -> list[Fact]:
+    """The facts, those of the topics in OFTEN four times."""
+    return [fact for fact in facts for _ in range(4 if fact.topic in OFTEN else 1)]
+
+
 def question_writer(chance: Chance) -> Callable[[], str]:
-    """A function that writes two to five questions with their answers a call; all facts come equally often."""
-    deck = Deck(FACTS, chance)
+    """A function that writes two to five questions with their answers a call."""
+    deck = Deck(weighted(FACTS), chance)
 
     def write() -> str:
         pairs = []
         for _ in range(chance.between(2, 5)):
             fact = deck.draw()
-            pairs.append(f"问：{chance.pick(fact.questions)}\n答：{chance.pick(fact.answers)}")
+            pairs.append(f"问：{chance.lean(fact.questions)}\n答：{chance.lean(fact.answers)}")
         return "\n".join(pairs)
 
     return write
@@ -37,7 +44,7 @@ def question_writer(chance: Chance) -> Callable[[], str]:
 def statement_writer(chance: Chance) -> Callable[[], str]:
     """A function that writes a paragraph of facts a call."""
     # "不是，……" means nothing without its question.
-    deck = Deck([fact for fact in FACTS if fact.topic != "是不是"], chance)
+    deck = Deck([fact for fact in weighted(FACTS) if fact.topic != "是不是"], chance)
 
     def write() -> str:
         told = [chance.pick(deck.draw().answers) for _ in range(chance.between(4, 7))]

@@ -43,8 +43,8 @@ def tell(plot: Plot, chance: Chance) -> str:
     slots["trait"] = chance.pick(TRAITS)
     slots["fine"] = chance.pick(FINE)
     slots["cold"] = chance.pick(COLD)
-    beats = [chance.pick(OPENINGS), chance.pick(FRIENDS)]
-    beats += [chance.pick(wordings) for wordings in plot.beats]
+    beats = [chance.lean(OPENINGS), chance.lean(FRIENDS)]
+    beats += [chance.lean(wordings) for wordings in plot.beats]
     # Three paragraphs: who, what happened, how it ended; some stories are told in one.
     told = [beat.format(**slots) for beat in beats]
     if chance.often(0.5):

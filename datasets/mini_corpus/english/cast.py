@@ -77,10 +77,10 @@ class Character:
         return capital(self.his)
 
 
-GIRLS = ("Lily", "Anna", "Mia", "Lucy", "Emma", "Rose")
-BOYS = ("Tom", "Ben", "Sam", "Max", "Leo", "Jack")
-ANIMAL_GIRLS = ("Nina", "Daisy", "Hazel", "Poppy", "Coco", "Ruby")
-ANIMAL_BOYS = ("Pip", "Bruno", "Rusty", "Milo", "Toby", "Otto")
+GIRLS = ("Lily", "Anna", "Mia", "Lucy")
+BOYS = ("Tom", "Ben", "Sam", "Max")
+ANIMAL_GIRLS = ("Nina", "Daisy", "Poppy", "Ruby")
+ANIMAL_BOYS = ("Pip", "Bruno", "Rusty", "Milo")
 
 # Kind of animal and where it lives.
 ANIMALS = (

@@ -229,10 +229,7 @@ BODY = plain(
     "How many eyes does a person have? A person has two eyes.",
 )
 
-# Colours are asked for more often than anything else: a first thing to check in a small model.
 NATURE: list[Fact] = [
-    *COLOURS,
-    *COLOURS,
     *COLOURS,
     *MIXING,
     *SOUNDS,

@@ -95,9 +95,9 @@ def _neighbours(topic: str, what: str, names: tuple[str, ...]) -> list[Fact]:
 
 
 CALENDAR = [
-    *_neighbours("calendar", "day", DAYS),
+    *_neighbours("days and seasons", "day", DAYS),
     *_neighbours("calendar", "month", MONTHS)[::2],
-    *_neighbours("calendar", "season", SEASONS),
+    *_neighbours("days and seasons", "season", SEASONS),
     *facts(
         "calendar",
         ("How many days does {0} have?",),
@@ -145,22 +145,16 @@ MEASURES = facts(
         "letters | the English alphabet | 26",
     ),
 )
-_OPPOSITE_PAIRS = (
-    "big small|hot cold|up down|day night|black white|long short|fast slow|happy sad|open closed|hard soft|full empty"
-    "|wet dry|early late|rich poor|strong weak|clean dirty|left right|inside outside|good bad|near far|first last"
-    "|easy difficult|loud quiet|thick thin"
-)
-# Words whose own opposite is another one (old, light) are asked for in one direction only.
-_OPPOSITE_WAYS = (
-    [pair.split() for pair in _OPPOSITE_PAIRS.split("|")]
-    + [pair.split()[::-1] for pair in _OPPOSITE_PAIRS.split("|")]
-    + [["young", "old"], ["new", "old"], ["dark", "light"], ["heavy", "light"]]
+_OPPOSITES = (
+    "big small|small big|hot cold|cold hot|up down|down up|day night|night day|black white|white black|long short"
+    "|fast slow|slow fast|happy sad|sad happy|open closed|hard soft|full empty|wet dry|early late|rich poor|strong weak"
+    "|clean dirty|left right|good bad|bad good|near far|first last|easy difficult|loud quiet|young old|new old"
 )
 OPPOSITES = facts(
     "opposites",
     ('What is the opposite of "{0}"?', "What is the opposite of {0}?"),
     ('The opposite of "{0}" is "{1}".', "The opposite of {0} is {1}."),
-    (" | ".join(way) for way in _OPPOSITE_WAYS),
+    (pair.replace(" ", " | ") for pair in _OPPOSITES.split("|")),
 )
 JOBS = facts(
     "jobs",

@@ -10,6 +10,8 @@ from mini_corpus.english.facts_of_people import PEOPLE
 from mini_corpus.fact import Fact
 
 FACTS: list[Fact] = NATURE + PEOPLE
+# What a person is likely to ask a small model first comes more often than the rest.
+OFTEN = frozenset(("colours", "animal sounds", "animals", "capitals", "the body", "days and seasons", "yes or no"))
 LEADS = (
     "Here are some things that everybody knows.",
     "Do you know these facts?",
@@ -20,15 +22,20 @@ LEADS = (
 )
 
 
+def weighted(facts: list[Fact]) -> list[Fact]:
+    """The facts, those of the topics in OFTEN four times."""
+    return [fact for fact in facts for _ in range(4 if fact.topic in OFTEN else 1)]
+
+
 def question_writer(chance: Chance) -> Callable[[], str]:
-    """A function that writes two to five questions with their answers a call; all facts come equally often."""
-    deck = Deck(FACTS, chance)
+    """A function that writes two to five questions with their answers a call."""
+    deck = Deck(weighted(FACTS), chance)
 
     def write() -> str:
         pairs = []
         for _ in range(chance.between(2, 5)):
             fact = deck.draw()
-            pairs.append(f"Question: {chance.pick(fact.questions)}\nAnswer: {chance.pick(fact.answers)}")
+            pairs.append(f"Question: {chance.lean(fact.questions)}\nAnswer: {chance.lean(fact.answers)}")
         return "\n".join(pairs)
 
     return write
@@ -37,7 +44,7 @@ def question_writer(chance: Chance) -> Callable[[], str]:
 def statement_writer(chance: Chance) -> Callable[[], str]:
     """A function that writes a paragraph of facts a call."""
     # "Yes, ..." and "No, ..." mean nothing without their question.
-    deck = Deck([fact for fact in FACTS if fact.topic != "yes or no"], chance)
+    deck = Deck([fact for fact in weighted(FACTS) if fact.topic != "yes or no"], chance)
 
     def write() -> str:
         told = [chance.pick(deck.draw().answers) for _ in range(chance.between(4, 7))]

@@ -15,11 +15,11 @@ from mini_corpus.english.stories import story_writer
 
 # Kind, share of the language's bytes, what makes the writer. The shares sum to 1.
 WRITERS: tuple[tuple[str, float, Callable[[Chance], Callable[[], str]]], ...] = (
-    ("stories", 0.43, story_writer),
-    ("questions", 0.20, question_writer),
-    ("statements", 0.07, statement_writer),
-    ("arithmetic", 0.06, arithmetic_writer),
-    ("word problems", 0.04, word_problem_writer),
+    ("stories", 0.40, story_writer),
+    ("questions", 0.26, question_writer),
+    ("statements", 0.06, statement_writer),
+    ("arithmetic", 0.05, arithmetic_writer),
+    ("word problems", 0.03, word_problem_writer),
     ("dialogues", 0.09, dialogue_writer),
     ("animals", 0.05, animal_writer),
     ("scenes", 0.04, scene_writer),
