@@ -10,6 +10,7 @@ import torch
 from engine.convert.fitting import load_weights
 from engine.convert.reading import read_weights
 from engine.data.stream import Cursor, UpdateStream, updates_per_epoch
+from engine.data.tokenizer import Tokenizer
 from engine.errors import UserError
 from engine.estimate.peak_flops import peak_flops
 from engine.estimate.size import flops_per_token
@@ -106,7 +107,14 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
     clock = ActiveClock(state.elapsed)
     updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip)
     watcher = Watcher(
-        link, trackers, updater, material.validation, settings.batch_size, material.tokenizer, _samples(settings), clock
+        link,
+        trackers,
+        updater,
+        material.validation,
+        settings.batch_size,
+        material.tokenizer,
+        _samples(settings, material.tokenizer),
+        clock,
     )
     identity = Identity(material.training.fingerprint, material.tokenizer.sha256, around)
     saver = Saver(link.folder, link, model, optimizer, scaler, identity, _save_plan(settings, manifest), clock)
@@ -214,7 +222,8 @@ def _context(material: Material) -> float:
     return float(np.square(lengths, dtype=np.float64).sum() / lengths.sum(dtype=np.float64))
 
 
-def _samples(settings: Settings) -> SampleSettings:
+def _samples(settings: Settings, tokenizer: Tokenizer) -> SampleSettings:
+    surrounded = settings.special_tokens == "both"
     return SampleSettings(
         prompts=settings.sample_prompts,
         tokens=settings.sample_tokens,
@@ -222,6 +231,8 @@ def _samples(settings: Settings) -> SampleSettings:
         top_k=settings.sample_top_k,
         top_p=settings.sample_top_p,
         seed=derive_seed(settings.seed, "sample"),
+        begin=(tokenizer.bos_id,) if surrounded else (),
+        eos_id=tokenizer.eos_id if surrounded else None,
     )
 
 

@@ -57,8 +57,10 @@ def open_material(
         progress=progress,
         should_stop=should_stop,
     )
-    _tell(cache, link)
+    _tell_of_lines(cache, link)
     split = choose_validation(cache, max_tokens=settings.validation_tokens) if settings.validation else None
+
+    surrounded = settings.special_tokens == "both"
 
     def rows(documents: npt.NDArray[Any] | None, *, recipe: bool) -> RowTable:
         return build_rows(
@@ -68,32 +70,55 @@ def open_material(
             pack=settings.pack if recipe else True,
             special_tokens=settings.special_tokens,
             overlong=settings.overlong if recipe else "split",
-            bos_id=tokenizer.bos_id,
-            eos_id=tokenizer.eos_id,
+            bos_id=tokenizer.bos_id if surrounded else None,
+            eos_id=tokenizer.eos_id if surrounded else None,
             pad_id=tokenizer.pad_id,
             progress=progress,
             should_stop=should_stop,
         )
 
     training = rows(None if split is None else split.training, recipe=True)
+    _tell_of_rows(training, link)
     validation = None
     if split is not None and len(split.validation):
         validation = rows(split.validation, recipe=False)
     elif settings.validation:
         message = _("The text is too small to hold anything out: there will be no validation.")
-        link.event(EventKind.WARNING, link.start_step, message=message)
+        _warn(link, message)
     return Material(tokenizer, cache, training, validation)
 
 
-def _tell(cache: TokenCache, link: WorkerLink) -> None:
-    """Say what was skipped, in the events, once an attempt."""
-    if not cache.skipped_lines:
-        return
-    kinds = ", ".join(f"{kind} {count}" for kind, count in cache.problem_counts.items())
-    first = ", ".join(str(problem.line) for problem in cache.problems[:5])
-    message = _("{n} of {total} lines hold no usable text and are skipped ({kinds}); the first are lines {lines}.")
-    link.event(
-        EventKind.WARNING,
-        link.start_step,
-        message=message.format(n=cache.skipped_lines, total=cache.line_count, kinds=kinds, lines=first),
-    )
+def _tell_of_lines(cache: TokenCache, link: WorkerLink) -> None:
+    """Say in the events what was left out of the file, and which control tokens its texts hold; once an attempt."""
+    if cache.skipped_lines:
+        bad = [problem for problem in cache.problems if not problem.is_note]
+        counts: dict[str, int] = {}
+        for problem in bad:
+            counts[problem.kind] = cache.problem_counts[problem.kind]
+        message = _("{n} of {total} lines hold no usable text and are skipped ({kinds}); the first are lines {lines}.")
+        _warn(
+            link,
+            message.format(
+                n=cache.skipped_lines,
+                total=cache.line_count,
+                kinds=", ".join(f"{kind} {count}" for kind, count in counts.items()),
+                lines=", ".join(str(problem.line) for problem in bad[:5]),
+            ),
+        )
+    if cache.control_documents:
+        message = _("{n} documents hold control tokens such as <|im_end|> in their text; they are taken as such.")
+        _warn(link, message.format(n=cache.control_documents))
+
+
+def _tell_of_rows(rows: RowTable, link: WorkerLink) -> None:
+    """Say in the events what of the documents is not trained on; once an attempt."""
+    if rows.truncated_documents:
+        message = _("{n} documents are longer than a row and truncated as asked: {tokens} tokens are not trained on.")
+        _warn(link, message.format(n=rows.truncated_documents, tokens=rows.truncated_tokens))
+    if rows.skipped_documents:
+        message = _("{n} documents are too short to predict a token from another and are skipped.")
+        _warn(link, message.format(n=rows.skipped_documents))
+
+
+def _warn(link: WorkerLink, message: str) -> None:
+    link.event(EventKind.WARNING, link.start_step, message=message)

@@ -19,7 +19,11 @@ from engine.train.validation import overfitting, validate
 
 @dataclass(frozen=True)
 class SampleSettings:
-    """How samples are drawn; the settings of the same names."""
+    """How samples are drawn; the settings of the same names.
+
+    begin: ids before the prompt, and eos_id: the id that ends a text; as the documents were trained on, so both are
+    empty with `special_tokens = none`.
+    """
 
     prompts: Sequence[str]
     tokens: int
@@ -27,6 +31,8 @@ class SampleSettings:
     top_k: int
     top_p: float
     seed: int
+    begin: tuple[int, ...]
+    eos_id: int | None
 
 
 class Watcher:
@@ -137,9 +143,9 @@ class Watcher:
         try:
             tokens = generate(
                 model,
-                [self._tokenizer.bos_id, *self._tokenizer.encode(prompt)],
+                [*how.begin, *self._tokenizer.encode(prompt)] or [self._tokenizer.pad_id],
                 max_tokens=how.tokens,
-                eos_id=self._tokenizer.eos_id,
+                eos_id=how.eos_id,
                 temperature=how.temperature,
                 top_k=how.top_k,
                 top_p=how.top_p,
