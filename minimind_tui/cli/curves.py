@@ -9,6 +9,7 @@ from engine.run.folder import RunFolder
 from engine.run.history import MetricsHistory, Series
 from engine.run.jsonl_log import read_lines
 from minimind_tui.charts import Curve, format_number, smooth, usual_window
+from minimind_tui.cli.terminal import one_line
 
 X_COLUMNS = {"step": "", "tokens": "tokens", "time": "elapsed"}
 """What may run along the bottom, and the column it is logged in (the step is every line's own)."""
@@ -97,7 +98,7 @@ def read_curves(folder: RunFolder) -> RunCurves:
     """Everything a run has logged by now. Raises OSError when its file cannot be read."""
     history = MetricsHistory()
     history.feed(read_lines(folder.metrics))
-    return RunCurves(folder.id, history)
+    return RunCurves(one_line(folder.id), history)
 
 
 def _x(series: Series, x: str) -> Sequence[float]:

@@ -1,9 +1,10 @@
 """Writing to the terminal: plain text stays plain, colour is never the only sign, narrow and Chinese text fits."""
 
 import sys
+import termios
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from engine.language import _
@@ -60,11 +61,35 @@ def say(message: str) -> None:
     sys.stdout.flush()
 
 
+def draw(picture: str) -> None:
+    """A picture of our own on stdout, colours and all; the words in it must have passed through `printable`."""
+    sys.stdout.write(picture + "\n")
+    sys.stdout.flush()
+
+
 def complain(message: str) -> None:
     """One plain message on stderr."""
     sys.stdout.flush()
     sys.stderr.write(printable(message) + "\n")
     sys.stderr.flush()
+
+
+def hide_echo_of_controls() -> Callable[[], None]:
+    """Keep the terminal from showing `^C` for a Ctrl-C, until the returned function is called. Nothing in a pipe."""
+    try:
+        terminal = sys.stdin.fileno()
+        before = termios.tcgetattr(terminal)
+    except (OSError, ValueError, termios.error):
+        return lambda: None
+    local_modes = 3
+    quiet = [*before[:local_modes], before[local_modes] & ~termios.ECHOCTL, *before[local_modes + 1 :]]
+    termios.tcsetattr(terminal, termios.TCSANOW, quiet)
+
+    def restore() -> None:
+        with suppress(termios.error):
+            termios.tcsetattr(terminal, termios.TCSANOW, before)
+
+    return restore
 
 
 @contextmanager

@@ -3,11 +3,13 @@
 import os
 import signal
 import subprocess
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pexpect
+import pyte
 import pytest
 from cli_helpers import command, only_run
 from run_folders import write_run
@@ -156,3 +158,29 @@ def test_dumb_terminals_get_lines(workspace: Path, plan: Plan, monkeypatch: pyte
     child = pexpect.spawn(python, arguments, env={**os.environ, "TERM": "dumb"}, encoding="utf-8", timeout=20)
     child.expect(pexpect.EOF)
     assert "\x1b" not in child.before
+
+
+def test_a_plot_in_a_small_terminal_is_coloured_and_fits(workspace: Path) -> None:
+    run = write_run(workspace, steps=60)
+    child = terminal("plot", "--metric", "loss")
+    child.expect(pexpect.EOF)
+    screen = pyte.Screen(80, 24)
+    pyte.Stream(screen).feed(child.before)
+    shown = "\n".join(screen.display)
+    assert run.id in screen.display[0] and "validation" in shown
+    assert "[0m" not in shown and "[38" not in shown
+    colours = {cell.fg for line in screen.buffer.values() for cell in line.values()}
+    assert len(colours) > 2
+
+
+def test_ctrl_c_is_not_echoed_into_the_block_and_the_terminal_is_as_before(workspace: Path, plan: Plan) -> None:
+    plan(steps=4000, step_seconds=0.02, save_every=100_000)
+    child = terminal(*RUN)
+    modes = termios.tcgetattr(child.child_fd)
+    child.expect(r"step [1-9]\d*/4000")
+    assert not termios.tcgetattr(child.child_fd)[3] & termios.ECHOCTL
+    child.sendintr()
+    child.expect("Go on:")
+    assert "^C" not in child.before
+    assert termios.tcgetattr(child.child_fd) == modes
+    child.expect(pexpect.EOF)

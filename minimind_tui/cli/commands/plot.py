@@ -56,7 +56,7 @@ def plot(
     from engine.settings.nearest import did_you_mean
     from minimind_tui.charts import Axes, format_elapsed, format_number, render_chart
     from minimind_tui.cli.curves import X_COLUMNS, read_curves
-    from minimind_tui.cli.terminal import make_console, say
+    from minimind_tui.cli.terminal import draw, make_console, say
 
     if x not in X_COLUMNS:
         raise UserError(
@@ -76,7 +76,7 @@ def plot(
             if len(read) == 1
             else [curve for one in read for curve in one.overlay(name, x, smooth)]
         )
-        say(render_chart(curves, axes, columns, height, colour=console.is_terminal and not console.no_color))
+        draw(render_chart(curves, axes, columns, height, colour=console.is_terminal and not console.no_color))
         for one in read:
             say(one.summary(name))
 

@@ -13,7 +13,7 @@ from minimind_tui.cli.follow.feed import News
 from minimind_tui.cli.follow.happenings import Happening, in_words
 from minimind_tui.cli.follow.progress import Progress, ProgressTracker
 from minimind_tui.cli.follow.summary import Summary
-from minimind_tui.cli.terminal import complain, make_console, one_line, say
+from minimind_tui.cli.terminal import complain, hide_echo_of_controls, make_console, one_line, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -143,6 +143,7 @@ class LiveDisplay:
         self._said: deque[str] = deque(maxlen=_REMEMBERED)
         console.print(_("run {run}").format(run=folder.id), style="bold")
         self._live = Live(Text(""), console=console, auto_refresh=False, transient=True)
+        self._restore_echo = hide_echo_of_controls()  # ^C behind the block would wrap, and leave a part of it behind
         self._live.start()
 
     def show(self, news: News) -> None:
@@ -174,6 +175,7 @@ class LiveDisplay:
     def close(self) -> None:
         """Take the block away."""
         self._live.stop()
+        self._restore_echo()
 
     def _block(self, progress: Progress) -> "Text":
         from rich.cells import cell_len

@@ -30,9 +30,11 @@ def follow(feed: RunFeed, interrupts: Interrupts, *, json_lines: bool, interrupt
 def _follow(feed: RunFeed, display: Display, interrupts: Interrupts, *, interrupt_stops: bool) -> int:
     stopper = Stopper(feed.folder, display.notice)
     troubled = ""
+    told: set[object] = set()
     while True:
         news = feed.look()
         display.show(news)
+        told |= {event.get("message") for event in news.events}
         if news.is_over:
             summary = summarise(feed.folder, news.seen)
             display.end(summary)
@@ -42,7 +44,7 @@ def _follow(feed: RunFeed, display: Display, interrupts: Interrupts, *, interrup
             return exit_codes.INTERRUPTED if interrupt_stops else exit_codes.OK
         if (trouble := _trouble(news.seen)) != troubled:
             troubled = trouble
-            if trouble:
+            if trouble and trouble not in told:  # else it has scrolled by as a happening
                 display.notice(trouble)
         if interrupts.count:
             stopper.interrupted(interrupts.count)
