@@ -199,6 +199,7 @@ class Trainer:
             request = self.desk.samples.pop(0)
             self.watcher.sample_on_request(state, request.args)
             self.desk.answer(request)
+        self.desk.apply_scales()
         asked = bool(self.desk.saves) or self.desk.changed
         if not self._is_last and state.step > 0 and (asked or self.saver.is_due(state.step)):
             self._save_between()
@@ -235,6 +236,7 @@ class Trainer:
 
     def _end(self, stop: Stop) -> Stop:
         """The last save, unless nothing has been made since the one before."""
+        self.desk.apply_scales()
         if stop.save and self.state.step > 0 and (self.saver.last_step != self.state.step or self.desk.changed):
             self._save()
         self._answer_saves(stop.save)

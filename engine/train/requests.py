@@ -26,7 +26,7 @@ class Stop:
 class RequestDesk:
     """Takes control requests and signals; the loop asks it what to do.
 
-    saves, samples: requests to be answered once that is done. changed: the state changed and must be saved.
+    saves, samples, scales: requests to be answered once that is done. changed: the state changed and must be saved.
     """
 
     link: WorkerLink
@@ -34,6 +34,7 @@ class RequestDesk:
     stop: Stop | None = None
     saves: list[Request] = field(default_factory=list)
     samples: list[Request] = field(default_factory=list)
+    scales: list[Request] = field(default_factory=list)
     changed: bool = False
     _polled: float = 0.0
 
@@ -65,20 +66,23 @@ class RequestDesk:
                 self.stop = Stop(State.PAUSED, Reason.REQUEST, _("Paused; its memory is free."))
                 self.answer(request)
             case "set":
-                self._set_lr_scale(request)
+                self.scales.append(request)
             case _:
                 self.answer(request, False, _("It is not paused."))
 
-    def _set_lr_scale(self, request: Request) -> None:
-        before, self.state.lr_scale = self.state.lr_scale, float(request.args["lr_scale"])
-        self.changed = True
-        self.answer(request)
-        self.link.update(lr_scale=self.state.lr_scale)
-        message = _("From the next update on the learning rate's factor is {after:g} (before: {before:g}).")
-        self.link.event(
-            "lr_scale",
-            self.state.step,
-            message=message.format(before=before, after=self.state.lr_scale),
-            before=before,
-            after=self.state.lr_scale,
-        )
+    def apply_scales(self) -> None:
+        """Between two updates: take over the learning rate's factors that were asked for meanwhile."""
+        while self.scales:
+            request = self.scales.pop(0)
+            before, self.state.lr_scale = self.state.lr_scale, float(request.args["lr_scale"])
+            self.changed = True
+            self.answer(request)
+            self.link.update(lr_scale=self.state.lr_scale)
+            message = _("From the next update on the learning rate's factor is {after:g} (before: {before:g}).")
+            self.link.event(
+                "lr_scale",
+                self.state.step,
+                message=message.format(before=before, after=self.state.lr_scale),
+                before=before,
+                after=self.state.lr_scale,
+            )
