@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from engine.language import _
+from engine.run.schema import Phase, State
 from engine.settings.moments import format_duration
 
 
@@ -47,3 +49,35 @@ def short_path(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+def state_word(state: str) -> str:
+    """A run's state in the current language."""
+    return {
+        State.STARTING: _("starting"),
+        State.RUNNING: _("running"),
+        State.PAUSED: _("paused"),
+        State.STOPPING: _("stopping"),
+        State.FINISHED: _("finished"),
+        State.STOPPED: _("stopped"),
+        State.FAILED: _("failed"),
+        State.CREATED: _("created"),
+        State.STALLED: _("stalled"),
+        State.CRASHED: _("crashed"),
+    }.get(State(state), str(state))
+
+
+def phase_word(phase: str) -> str:
+    """A phase in the current language; one this version does not know is shown as it is."""
+    known: dict[str, str] = {
+        Phase.VERIFYING: _("verifying"),
+        Phase.LOADING: _("loading"),
+        Phase.TOKENISING: _("tokenising"),
+        Phase.COMPILING: _("compiling"),
+        Phase.TRAINING: _("training"),
+        Phase.VALIDATING: _("validating"),
+        Phase.SAMPLING: _("sampling"),
+        Phase.SAVING: _("saving"),
+        Phase.WAITING: _("waiting"),
+    }
+    return known.get(phase, phase)

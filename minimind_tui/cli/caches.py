@@ -10,7 +10,8 @@ from engine.language import _
 from engine.places import cache_dir
 from engine.settings.moments import parse_duration
 from minimind_tui import words
-from minimind_tui.cli.terminal import one_line, print_table, say
+from minimind_tui.cli.terminal import print_table, say
+from minimind_tui.safe_text import one_line
 
 
 def list_json() -> None:

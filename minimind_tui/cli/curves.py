@@ -9,7 +9,7 @@ from engine.run.folder import RunFolder
 from engine.run.history import MetricsHistory, Series
 from engine.run.jsonl_log import read_lines
 from minimind_tui.charts import Curve, format_number, smooth, usual_window
-from minimind_tui.cli.terminal import one_line
+from minimind_tui.safe_text import one_line
 
 X_COLUMNS = {"step": "", "tokens": "tokens", "time": "elapsed"}
 """What may run along the bottom, and the column it is logged in (the step is every line's own)."""

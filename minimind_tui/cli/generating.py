@@ -16,7 +16,7 @@ from engine.run.find import find_run
 from engine.run.folder import RunFolder
 from engine.run.requested import WEIGHT_SUFFIXES, run_weights
 from engine.settings.material import find_tokenizer
-from minimind_tui.cli.terminal import printable
+from minimind_tui.safe_text import printable
 
 WORKER = "engine.worker.generate"
 CHECKPOINT_WEIGHTS = "model.safetensors"

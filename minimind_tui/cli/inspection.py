@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from engine.data.inspect_report import InspectReport, SampleRow
 from engine.language import _
 from minimind_tui import words
-from minimind_tui.cli.terminal import make_console, one_line, say
+from minimind_tui.cli.terminal import make_console, say
+from minimind_tui.safe_text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console

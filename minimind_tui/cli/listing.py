@@ -16,9 +16,10 @@ from engine.run.folder import RunFolder
 from engine.run.observe import Observation, observe
 from engine.run.schema import Manifest, State
 from minimind_tui import words
-from minimind_tui.cli.follow.progress import state_word
 from minimind_tui.cli.follow.summary import summarise
-from minimind_tui.cli.terminal import make_console, one_line, print_table, say
+from minimind_tui.cli.terminal import make_console, print_table, say
+from minimind_tui.safe_text import one_line
+from minimind_tui.words import state_word
 
 _STATE_STYLES = {
     State.RUNNING: "green",

@@ -15,10 +15,11 @@ from engine.run.schema import State, Status
 from minimind_tui.cli.follow import displays
 from minimind_tui.cli.follow.displays import JsonDisplay, LineDisplay, LiveDisplay, line_of, plain
 from minimind_tui.cli.follow.feed import News
-from minimind_tui.cli.follow.happenings import in_words
 from minimind_tui.cli.follow.progress import ProgressTracker
 from minimind_tui.cli.follow.summary import summarise
-from minimind_tui.cli.terminal import make_console, printable
+from minimind_tui.cli.terminal import make_console
+from minimind_tui.happenings import in_words
+from minimind_tui.safe_text import printable
 
 HOSTILE = "he \x1b[31mran\x1b]0;title\x07 [red]home[/red].\r\x9bK\u202e\n第二行"
 

@@ -8,7 +8,8 @@ from engine.language import _
 from minimind_tui.cli.completion import complete_preset
 from minimind_tui.cli.help import Command
 from minimind_tui.cli.options import argument, group, option
-from minimind_tui.cli.terminal import make_console, print_table, printable
+from minimind_tui.cli.terminal import make_console, print_table
+from minimind_tui.safe_text import printable
 
 app = group(help=_("List the presets, or show one in full."), invoke_without_command=True)
 

@@ -152,8 +152,8 @@ def _ask(folder: "RunFolder", op: str, args: Mapping[str, Any], *, until_over: b
     from engine.errors import UserError
     from engine.run.control import ask
     from minimind_tui.cli.follow.follow import wait_until_over
-    from minimind_tui.cli.follow.progress import state_word
     from minimind_tui.cli.terminal import say
+    from minimind_tui.words import state_word
 
     answer = ask(folder, op, args, timeout=ANSWER_SECONDS)
     if answer is None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from engine.language import _
 from engine.run.folder import RunFolder
 from minimind_tui.cli.follow.feed import News
-from minimind_tui.cli.follow.happenings import Happening, in_words
 from minimind_tui.cli.follow.progress import Progress, ProgressTracker
 from minimind_tui.cli.follow.summary import Summary
-from minimind_tui.cli.terminal import complain, hide_echo_of_controls, make_console, one_line, say
+from minimind_tui.cli.terminal import complain, hide_echo_of_controls, make_console, say
+from minimind_tui.happenings import Happening, in_words
+from minimind_tui.safe_text import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console

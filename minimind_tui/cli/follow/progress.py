@@ -44,7 +44,7 @@ class ProgressTracker:
                 self._weight = _SMOOTHING * self._weight + (1 - _SMOOTHING)
         status = news.seen.status
         if status is None:
-            return Progress(state_word(news.seen.state), None, False, 0, ())
+            return Progress(words.state_word(news.seen.state), None, False, 0, ())
         training = status.total_steps is not None and status.step > 0
         busy = status.phase not in (None, Phase.TRAINING) and bool(status.phase_total)
         if busy and not training and status.phase_total:
@@ -79,39 +79,7 @@ def activity(news: News) -> str:
     """What a run is busy with, in a word or two."""
     seen = news.seen
     if seen.state is State.RUNNING and seen.status is not None and seen.status.phase:
-        return phase_word(seen.status.phase)
+        return words.phase_word(seen.status.phase)
     if seen.state is State.STARTING and seen.status is not None and seen.status.phase:
-        return phase_word(seen.status.phase)
-    return state_word(seen.state)
-
-
-def state_word(state: str) -> str:
-    """A run's state in the current language."""
-    return {
-        State.STARTING: _("starting"),
-        State.RUNNING: _("running"),
-        State.PAUSED: _("paused"),
-        State.STOPPING: _("stopping"),
-        State.FINISHED: _("finished"),
-        State.STOPPED: _("stopped"),
-        State.FAILED: _("failed"),
-        State.CREATED: _("created"),
-        State.STALLED: _("stalled"),
-        State.CRASHED: _("crashed"),
-    }.get(State(state), str(state))
-
-
-def phase_word(phase: str) -> str:
-    """A phase in the current language; one this version does not know is shown as it is."""
-    known: dict[str, str] = {
-        Phase.VERIFYING: _("verifying"),
-        Phase.LOADING: _("loading"),
-        Phase.TOKENISING: _("tokenising"),
-        Phase.COMPILING: _("compiling"),
-        Phase.TRAINING: _("training"),
-        Phase.VALIDATING: _("validating"),
-        Phase.SAMPLING: _("sampling"),
-        Phase.SAVING: _("saving"),
-        Phase.WAITING: _("waiting"),
-    }
-    return known.get(phase, phase)
+        return words.phase_word(seen.status.phase)
+    return words.state_word(seen.state)

@@ -14,8 +14,8 @@ from engine.run.observe import Observation, observe
 from engine.run.schema import ENDED_STATES, Reason, State
 from minimind_tui import words
 from minimind_tui.cli import exit_codes
-from minimind_tui.cli.follow.progress import state_word
-from minimind_tui.cli.terminal import one_line
+from minimind_tui.safe_text import one_line
+from minimind_tui.words import state_word
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from engine.language import _
 from engine.run.schema import EventKind
 from minimind_tui import words
 from minimind_tui.cli.follow.feed import Line
-from minimind_tui.cli.terminal import one_line, printable
+from minimind_tui.safe_text import one_line, printable
 
 
 @dataclass(frozen=True)
