@@ -1,4 +1,4 @@
-"""Where things lie: built-in material, the workspace, the user's cache folder."""
+"""Where things lie: built-in material, the workspace, the user's cache and config folders."""
 
 import os
 from pathlib import Path
@@ -28,3 +28,8 @@ def runs_dir() -> Path:
 def cache_dir() -> Path:
     """The user's cache folder: MINIMIND_CACHE, else the platform's own place."""
     return Path(os.environ.get("MINIMIND_CACHE") or platformdirs.user_cache_dir(APP, appauthor=False))
+
+
+def config_dir() -> Path:
+    """The user's config folder: MINIMIND_CONFIG, else the platform's own place."""
+    return Path(os.environ.get("MINIMIND_CONFIG") or platformdirs.user_config_dir(APP, appauthor=False))

@@ -1,5 +1,6 @@
 """Starting and resuming runs from the face: everything is checked before a folder is made."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,21 @@ from typing import Any
 from engine.data.file_check import check_file
 from engine.errors import UserError
 from engine.language import _
+from engine.run.folder import RunFolder
 from engine.run.launch import RunPlan, plan_run
+from engine.run.start import WORKER, start_run
 from engine.settings.presets import DEFAULT_PRESET, load_preset
 from engine.settings.resolve import build_settings
 from engine.settings.run_toml import read_values
 from engine.settings.settings import Settings
+
+WORKER_VARIABLE = "MINIMIND_WORKER"
+"""Names another module to run as the worker; for tests, which have no torch to spare."""
+
+
+def start_detached(folder: RunFolder, *, max_restarts: int = 0) -> None:
+    """Start a made run's supervisor, or go on with an ended run. Raises UserError."""
+    start_run(folder, worker=os.environ.get(WORKER_VARIABLE) or WORKER, max_restarts=max_restarts)
 
 
 def asked_settings(

@@ -1,15 +1,5 @@
-"""The terminal application's entry, `minimind-tui`."""
+"""The terminal application. `main` is its entry; everything with Textual is imported once it is sure to run."""
 
-import sys
+from minimind_tui.app.entry import main
 
-from engine.language import _
-
-
-def main() -> int:
-    """Say plainly that the terminal application is not part of this version; returns exit code 2."""
-    message = _(
-        "The terminal application is not part of this version. The command line does the same work: "
-        "`minimind run` trains, `minimind runs` lists what was trained, `minimind attach` watches a run."
-    )
-    sys.stderr.write(message + "\n")
-    return 2
+__all__ = ["main"]

@@ -1,6 +1,5 @@
 """`minimind run`: start a training, detached from this terminal, and follow it."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,9 +12,6 @@ from minimind_tui.cli.options import option
 
 if TYPE_CHECKING:
     from engine.run.folder import RunFolder
-
-WORKER_VARIABLE = "MINIMIND_WORKER"
-"""Names another module to run as the worker; for tests, which have no torch to spare."""
 
 _PANEL = _("This command")
 
@@ -106,14 +102,14 @@ def run(
 
 def start_and_follow(folder: "RunFolder", *, detach: bool, json_lines: bool, max_restarts: int) -> int:
     """Start a made run's supervisor and follow it, or say where to find it; returns the exit code."""
-    from engine.run.start import WORKER, start_run
     from minimind_tui.cli.follow.feed import RunFeed
     from minimind_tui.cli.follow.follow import follow
     from minimind_tui.cli.follow.interrupts import counted_interrupts
+    from minimind_tui.starting import start_detached
 
     feed = RunFeed(folder)
     with counted_interrupts() as interrupts:  # from before the start: a Ctrl-C must not leave a run behind unseen
-        start_run(folder, worker=os.environ.get(WORKER_VARIABLE) or WORKER, max_restarts=max_restarts)
+        start_detached(folder, max_restarts=max_restarts)
         if detach:
             say_detached(folder, json_lines=json_lines)
             return exit_codes.OK

@@ -1,0 +1,57 @@
+"""What every screen has: the bar on top, the footer, breakpoints, and words in the current language."""
+
+from typing import TYPE_CHECKING, cast
+
+from textual.app import ComposeResult
+from textual.binding import ActiveBinding
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from minimind_tui.app.bindings import in_current_language
+from minimind_tui.app.widgets.top_bar import TopBar
+
+if TYPE_CHECKING:
+    from minimind_tui.app.application import MinimindApp
+
+
+class BaseScreen(Screen[None]):
+    """A full screen. Subclasses compose in `compose_body`, name themselves in `title_words`, and set BINDINGS with
+    `bindings_of`. Classes `-narrow` (below 100 columns), `-normal`, `-wide` (from 160), `-short` (below 32 lines) and
+    `-tall` follow the terminal's size.
+
+    A change of language composes the screen anew: keep in attributes what must survive it.
+    """
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
+
+    @property
+    def minimind(self) -> "MinimindApp":
+        """The application, typed."""
+        return cast("MinimindApp", self.app)
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """The bindings with the key table's words."""
+        return in_current_language(super().active_bindings)
+
+    def compose(self) -> ComposeResult:
+        yield TopBar(self.title_words())
+        yield from self.compose_body()
+        yield Footer(show_command_palette=False, compact=True)
+
+    def compose_body(self) -> ComposeResult:
+        """What lies between the bar and the footer."""
+        raise NotImplementedError
+
+    def title_words(self) -> str:
+        """The screen's name for the bar on top, in the current language."""
+        raise NotImplementedError
+
+    async def relanguage(self) -> None:
+        """Show everything in the language that is current now."""
+        await self.recompose()
+        self.refresh_bindings()
+
+    def runs_changed(self) -> None:
+        """The workspace's runs changed: the application's index is new. Called on the screen that is seen."""

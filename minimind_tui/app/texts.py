@@ -1,0 +1,33 @@
+"""Widgets for texts that are nobody's markup."""
+
+from typing import Any
+
+from textual.content import Content
+from textual.visual import VisualType
+from textual.widgets import Static
+
+from minimind_tui.safe_text import printable
+
+
+class PlainText(Static):
+    """A Static that reads no markup: what is ours is styled by classes or `Content`, what is the user's stays text."""
+
+    def __init__(self, text: VisualType = "", **options: Any) -> None:
+        super().__init__(_harmless(text), markup=False, **options)
+
+    def show(self, text: VisualType) -> None:
+        """Replace the text; nothing is drawn when it is the same."""
+        text = _harmless(text)
+        if text != self.content:
+            self.update(text)
+
+
+def _harmless(text: VisualType) -> VisualType:
+    return printable(text) if isinstance(text, str) else text
+
+
+def styled(*parts: str | tuple[str, str]) -> Content:
+    """Texts put together, each plain or with a style (`$error`, `bold`); control characters are taken out."""
+    return Content.assemble(
+        *(printable(part) if isinstance(part, str) else (printable(part[0]), part[1]) for part in parts)
+    )

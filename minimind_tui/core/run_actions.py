@@ -1,0 +1,35 @@
+"""What the screens do to runs. Everything here may take a second: call it from a thread."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.errors import UserError
+from engine.language import _
+from engine.run.control import ask, send_request
+from engine.run.folder import RunFolder
+from engine.run.launch import RunPlan, apply_changes, make_run, plan_resume
+from minimind_tui.starting import start_detached
+
+
+def start(plan: RunPlan) -> RunFolder:
+    """Make a planned run and start it. Raises UserError."""
+    folder = make_run(plan)
+    start_detached(folder)
+    return folder
+
+
+def resume(folder: RunFolder, values: Mapping[str, Any] | None = None) -> None:
+    """Go on with a run, with changed `values` where it may take them; wakes a paused one. Raises UserError."""
+    plan = plan_resume(folder, values)
+    apply_changes(plan)
+    if not plan.paused:
+        start_detached(folder)
+        return
+    answer = ask(folder, "continue")
+    if answer is not None and not answer.accepted:
+        raise UserError(_("{run} refused {op}: {reason}").format(run=folder.id, op="continue", reason=answer.reason))
+
+
+def request(folder: RunFolder, op: str, args: Mapping[str, Any] | None = None) -> str:
+    """Ask something of a live run; returns the request's id, its answer is an event. Raises UserError."""
+    return send_request(folder, op, args)

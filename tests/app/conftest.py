@@ -1,0 +1,53 @@
+"""A workspace of its own for each test of the application: runs, cache and preferences in a folder, English words."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.language import current_language, set_language
+
+
+@pytest.fixture(autouse=True)
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder the application works in. The probe of the device is answered by nobody: no test waits for torch."""
+    spoken = current_language()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINIMIND_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("MINIMIND_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("MINIMIND_CONFIG", str(tmp_path / "config"))
+    for name in ("MINIMIND_LANG", "NO_COLOR", "LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    set_language("en")
+    yield tmp_path
+    set_language(spoken)
+
+
+@pytest.fixture(autouse=True)
+def known_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is the same for every test: two cores, eight gigabytes, no accelerator."""
+    from engine.estimate.device_probe import DeviceFacts
+
+    facts = DeviceFacts(
+        torch_version="2.13.0",
+        accelerator_build=None,
+        driver=None,
+        host="testhost",
+        device="cpu",
+        name="Test CPU",
+        memory=8_000_000_000,
+        dtypes=["fp32"],
+        dtype="fp32",
+        dtype_why="It computes fp32 fastest.",
+        notes=[],
+        gpus=[],
+        cpu_name="Test CPU",
+        cpu_features=["avx2"],
+        cores=2,
+        machine_memory=8_000_000_000,
+        threads=2,
+        threads_why="One a core.",
+        matmul_flops={"fp32": 1e11},
+    )
+    monkeypatch.setattr("minimind_tui.app.application.probe_device", lambda _cache: facts)

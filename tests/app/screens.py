@@ -1,0 +1,71 @@
+"""What tests of the application share: a driven application, its screen as text, and snapshots of that text."""
+
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from minimind_tui.app.application import MinimindApp
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+SIZES = {"80x24": (80, 24), "120x36": (120, 36)}
+
+
+@asynccontextmanager
+async def running(
+    app: MinimindApp | None = None, *, size: tuple[int, int] = (120, 36)
+) -> AsyncIterator[tuple[MinimindApp, Pilot[int]]]:
+    """An application in a made-up terminal, its notifications on, settled once."""
+    app = app or MinimindApp()
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await pilot.pause()
+        yield app, pilot
+
+
+def screen_text(app: MinimindApp) -> str:
+    """What the screen shows, a line a line, without colours and without blanks at the ends."""
+    width, height = app.size
+    lines = app.screen._compositor.render_strips()
+    rows = ["".join(segment.text for segment in strip).rstrip() for strip in lines]
+    assert len(rows) <= height and width
+    return "\n".join(rows).rstrip() + "\n"
+
+
+async def until(pilot: Pilot[int], holds: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until something holds; fails with the screen when it does not come to."""
+    for _attempt in range(int(seconds / 0.05)):
+        if holds():
+            return
+        await pilot.pause(0.05)
+    pytest.fail("it did not come to hold; the screen:\n" + screen_text(pilot.app))  # type: ignore[arg-type]
+
+
+async def until_shown(pilot: Pilot[int], text: str, seconds: float = 10.0) -> None:
+    """Wait until the screen shows a text."""
+    await until(pilot, lambda: text in screen_text(pilot.app), seconds)  # type: ignore[arg-type]
+
+
+def compare_with_snapshot(name: str, text: str, *, hide: dict[str, str] | None = None) -> None:
+    """Hold the screen's text against tests/app/snapshots/NAME.txt; with UPDATE_SNAPSHOTS=1 write that file instead.
+
+    `hide` maps patterns of what differs from run to run (times, ids, speeds) to what stands for it.
+    """
+    for pattern, stand_in in (hide or {}).items():
+        text = re.sub(pattern, lambda found, stand_in=stand_in: _same_width(found[0], stand_in), text)
+    path = SNAPSHOTS / f"{name}.txt"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        path.write_text(text, encoding="utf-8")
+        return
+    assert path.is_file(), f"no snapshot {path.name}; make it with UPDATE_SNAPSHOTS=1 and look at it"
+    assert text == path.read_text(encoding="utf-8"), f"{path.name} differs; UPDATE_SNAPSHOTS=1 takes the new one"
+
+
+Step = Callable[[Pilot[int]], Awaitable[None]]
+
+
+def _same_width(found: str, stand_in: str) -> str:
+    return (stand_in * len(found))[: len(found)]
