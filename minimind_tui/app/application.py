@@ -258,9 +258,7 @@ class MinimindApp(App[int]):
         if screen.query("HelpPanel"):
             yield SystemCommand(_("Hide keys"), _("Close the panel of keys"), self.action_hide_help_panel)
         else:
-            yield SystemCommand(
-                _("Show keys"), _("A panel of the keys, beside the screen"), self.action_show_help_panel
-            )
+            yield SystemCommand(_("Show keys"), _("The keys in a panel beside the screen"), self.action_show_help_panel)
         yield SystemCommand(
             _("Picture"), _("Save the screen as an SVG picture"), lambda: self.set_timer(0.1, self.deliver_screenshot)
         )

@@ -8,7 +8,7 @@ from minimind_tui.core.keys import Scope, key_table, keys_of
 
 
 def bindings_of(scope: Scope) -> list[BindingType]:
-    """The bindings of a scope, for a class's BINDINGS. Their words are filled in when shown, in the language of then."""
+    """The bindings of a scope, for a class's BINDINGS. Their words are filled in when they are shown."""
     return [Binding(key.keys, key.action, show=key.footer, id=key.id) for key in keys_of(scope)]
 
 

@@ -1,1 +1,1 @@
-"""What the terminal application knows and decides, without a screen: no Textual in here, so that it is tested as it is."""
+"""What the terminal application knows and decides, without a screen: no Textual in here."""
