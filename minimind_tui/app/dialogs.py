@@ -42,7 +42,7 @@ class ChoiceDialog(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog") as dialog:
-            dialog.border_title = self._title
+            dialog.border_title = Content(self._title)
             with VerticalScroll(id="body", can_focus=False):
                 yield PlainText(self._body)
             with Horizontal(id="choices"):
@@ -89,7 +89,7 @@ class TextDialog(ModalScreen[str | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog") as dialog:
-            dialog.border_title = self._title
+            dialog.border_title = Content(self._title)
             with VerticalScroll(id="body", can_focus=False):
                 yield PlainText(self._body)
             yield Input(self._value, placeholder=self._placeholder, id="text")

@@ -124,6 +124,23 @@ def test_libraries_stay_where_they_belong() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_the_face_has_layers() -> None:
+    """The application and the command line share `core` and the modules beside it, and know nothing of each other."""
+    refused = {
+        "minimind_tui.core": ("minimind_tui.app", "minimind_tui.cli"),
+        "minimind_tui.app": ("minimind_tui.cli",),
+        "minimind_tui.cli": ("minimind_tui.app",),
+    }
+    wrong = [
+        f"{module.place}:{found.line} imports {found.target}"
+        for module in MODULES.values()
+        for found in module.imports
+        for layer, others in refused.items()
+        if within(module.name, (layer,)) and within(found.target, others) and found.target != "minimind_tui.app.entry"
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def test_imports_form_no_cycle() -> None:
     graph = {
         module.name: {found.target for found in module.imports if found.eager and found.target in MODULES}
@@ -166,10 +183,18 @@ def test_a_torch_free_room_loads_no_torch(room: str) -> None:
 
 
 def test_the_face_loads_neither_torch_nor_textual() -> None:
-    names = sorted(name for name in MODULES if within(name, ("minimind_tui.cli",)))
+    names = sorted(name for name in MODULES if within(name, ("minimind_tui.cli", "minimind_tui.core")))
     loaded = _loaded_after(f"import minimind_tui, importlib\nfor name in {names!r}: importlib.import_module(name)")
-    assert "minimind_tui.cli.commands.run" in loaded
+    assert {"minimind_tui.cli.commands.run", "minimind_tui.core.keys"} <= loaded
     assert not loaded & {"torch", "textual", "transformers"}
+
+
+def test_the_application_loads_no_torch() -> None:
+    """With every screen it has."""
+    names = sorted(name for name in MODULES if within(name, ("minimind_tui.app",)))
+    loaded = _loaded_after(f"import importlib\nfor name in {names!r}: importlib.import_module(name)")
+    assert "textual" in loaded and "minimind_tui.app.screens.home" in loaded
+    assert not loaded & {"torch", "safetensors", "transformers", "typer"}
 
 
 def test_commands_that_only_look_load_neither_torch_nor_textual() -> None:
