@@ -5,7 +5,6 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.language import _, language_from_environment
@@ -63,6 +62,8 @@ def load_preferences() -> tuple[Preferences, str]:
 
 def save_preferences(preferences: Preferences) -> str:
     """Keep the preferences; returns a sentence when that failed, else nothing. What the file says beside them stays."""
+    import tomlkit  # a tenth of a second that only a change of preferences needs
+
     path = preferences_path()
     try:
         try:

@@ -38,7 +38,7 @@ LIBRARIES = {
     "safetensors": ("engine.convert", "engine.train"),
     "numpy": ("engine.data", "engine.estimate", *TORCH_ROOMS),
     "tokenizers": ("engine.data",),
-    "tomlkit": ("engine.settings",),
+    "tomlkit": ("engine.settings", "minimind_tui.core"),
     "typer": ("minimind_tui.cli",),
     "rich": ("minimind_tui",),
     "textual": ("minimind_tui.app",),
