@@ -6,6 +6,7 @@ the newest folder whose hashes hold.
 """
 
 import contextlib
+import functools
 import os
 import re
 import shutil
@@ -94,12 +95,15 @@ class Staging:
         self._open[name] = file
         return file
 
-    def add(self, name: str, write: Callable[[Path], None]) -> None:
-        """A file whose serialiser wants a path: it is written, then synced and hashed. Raises OSError."""
+    def add(self, name: str, write: Callable[[Path], None], on_bytes: Callable[[int], None] | None = None) -> FilePrint:
+        """A file whose serialiser wants a path: it is written, then synced and hashed; `on_bytes` hears of each chunk's
+        size then. Raises OSError.
+        """
         path = self.path / _file_name(name)
         write(path)
         fsync_file(path)
-        self._prints[name] = hash_file(path)
+        self._prints[name] = hash_file(path, on_bytes)
+        return self._prints[name]
 
     def commit(self, *, attempt: int, **fields: Any) -> CheckpointInfo:
         """Write checkpoint.json, sync and rename: from here on the checkpoint counts.
@@ -275,23 +279,45 @@ def clean_up(folder: RunFolder) -> list[str]:
     return removed
 
 
-def copy_checkpoint(info: CheckpointInfo, target: RunFolder, **changes: Any) -> CheckpointInfo:
-    """Copy a verified checkpoint into another run (a fork), hashed on the way; `changes` are fields of its record.
+def copy_checkpoint(
+    info: CheckpointInfo, target: RunFolder, on_bytes: Callable[[int], None] | None = None, **changes: Any
+) -> CheckpointInfo:
+    """Take a checkpoint over into another run (a fork), verified; `changes` are fields of its record.
 
-    Raises CheckpointError when it is damaged or the disk refuses.
+    Its files are linked where both runs lie on one file system that has hard links (nobody ever writes into a
+    checkpoint's file again), else copied. `on_bytes` hears of each chunk's size as it is verified. Raises
+    CheckpointError when it is damaged, vanishes meanwhile, or the disk refuses.
     """
     record = info.record
     if record is None:
         raise CheckpointError(_("{path}: {problem}.").format(path=info.path, problem=verify(info)))
-    with begin_checkpoint(target, info.step, expected_bytes=info.size) as staging:
+    with begin_checkpoint(target, info.step, expected_bytes=None if _can_link(info, target) else info.size) as staging:
         for name, expected in record.files.items():
-            with (info.path / _file_name(name)).open("rb") as source, staging.open(name) as file:
-                shutil.copyfileobj(source, file, 8 << 20)
-            if file.print.sha256 != expected.sha256:
-                raise CheckpointError(_("{path}: {problem}.").format(path=info.path / name, problem=verify(info)))
+            source = info.path / _file_name(name)
+            if not source.exists():
+                raise CheckpointError(
+                    _("{path} is gone: the run has deleted it meanwhile. Take another one.").format(path=info.path)
+                )
+            if staging.add(name, functools.partial(_link_or_copy, source), on_bytes) != expected:
+                problem = verify(info) or _("{file} was damaged while it was copied").format(file=name)
+                raise CheckpointError(_("{path}: {problem}.").format(path=source, problem=problem))
         fields = record.model_dump(exclude={"files", "attempt", "step", "t"}) | {"attempt": 0} | changes
         return staging.commit(**fields)
     raise AssertionError("unreachable")
+
+
+def _can_link(info: CheckpointInfo, target: RunFolder) -> bool:
+    try:
+        return info.path.stat().st_dev == target.path.stat().st_dev
+    except OSError:
+        return False
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # no such links here, too many of them, or another file system
+        shutil.copyfile(source, target)
 
 
 def _read_record(path: Path) -> CheckpointRecord | None:

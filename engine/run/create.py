@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import UserError
@@ -25,11 +26,19 @@ _STALE_SECONDS = 24 * 3600.0
 _MAX_NAME = 48
 
 
-def create_run(runs_dir: Path, name: str, run_toml: str, manifest: Manifest | None = None) -> RunFolder:
+def create_run(
+    runs_dir: Path,
+    name: str,
+    run_toml: str,
+    manifest: Manifest | None = None,
+    *,
+    fill: Callable[[RunFolder], None] | None = None,
+) -> RunFolder:
     """Make the folder of a new run: `20261124-031500-<name>`, the time in UTC.
 
     `run_toml` is every setting as TOML text. `manifest` may say what is known already; id, created, name and host are
-    filled in. The folder appears complete or not at all. Raises UserError when it cannot be made.
+    filled in. `fill` may put more into the folder while nobody sees it yet. The folder appears complete or not at all.
+    Raises UserError when it cannot be made, and what `fill` raises.
     """
     manifest = manifest.model_copy(deep=True) if manifest is not None else Manifest()
     slug = slug_of(name)
@@ -42,6 +51,8 @@ def create_run(runs_dir: Path, name: str, run_toml: str, manifest: Manifest | No
         try:
             write_atomic(unfinished / "run.toml", run_toml.encode())
             (unfinished / "checkpoints").mkdir()
+            if fill is not None:
+                fill(RunFolder(unfinished.absolute()))
             for number in range(1, 10_000):
                 run_id = f"{stamp}-{slug}" + (f"-{number}" if number > 1 else "")
                 manifest.id, manifest.name, manifest.host = run_id, slug, this_process().host

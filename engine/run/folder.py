@@ -55,6 +55,11 @@ class RunFolder:
         return self.path / "control.jsonl"
 
     @property
+    def annotations(self) -> Path:
+        """What people wrote about it."""
+        return self.path / "annotations.json"
+
+    @property
     def trainer_log(self) -> Path:
         """What its processes print."""
         return self.path / "trainer.log"

@@ -91,16 +91,7 @@ def plan_run(
     found = find_data(settings.data_path)
     tokenizer = find_tokenizer(settings.tokenizer)
     start = find_weights(settings, runs_dir or usual_runs_dir())
-    deadline = None
-    if settings.deadline != "none":
-        now = datetime.now(UTC)
-        deadline = deadline_at(settings.deadline, now)
-        if deadline <= now:
-            raise UserError(
-                _("deadline = {deadline} is over: it is {now} now.").format(
-                    deadline=settings.deadline, now=now.astimezone().isoformat(timespec="minutes")
-                )
-            )
+    deadline = None if settings.deadline == "none" else deadline_moment(settings.deadline)
     save_dir = None if settings.save_dir == "none" else Path(settings.save_dir).expanduser().absolute()
     if save_dir is not None:
         check_save_dir(
@@ -207,7 +198,7 @@ def plan_resume(
     refuse_unresumable(folder)
     before, preset = parse_settings(folder.run_toml)
     asked = dict(values or {})
-    if "data_path" in asked and _same_data(folder, str(asked["data_path"])):
+    if "data_path" in asked and is_same_data(folder, str(asked["data_path"])):
         del asked["data_path"]  # spelt otherwise, but the file it was trained on
     after = build_settings(before.model_dump(), asked, places=places)
     return ResumePlan(folder, after, preset, check_resume(before, after), observe(folder).state is State.PAUSED)
@@ -235,7 +226,21 @@ def apply_changes(plan: ResumePlan) -> None:
         ) from error
 
 
-def _same_data(folder: RunFolder, asked: str) -> bool:
+def deadline_moment(deadline: str) -> datetime:
+    """The moment, in UTC, that a deadline means when it is asked for now. Raises UserError when it is over."""
+    now = datetime.now(UTC)
+    moment = deadline_at(deadline, now)
+    if moment <= now:
+        raise UserError(
+            _("deadline = {deadline} is over: it is {now} now.").format(
+                deadline=deadline, now=now.astimezone().isoformat(timespec="minutes")
+            )
+        )
+    return moment
+
+
+def is_same_data(folder: RunFolder, asked: str) -> bool:
+    """Whether `asked`, spelt otherwise perhaps, is the file that the run was trained on."""
     try:
         return str(find_data(asked).path) == folder.read_manifest().data_path
     except UserError:

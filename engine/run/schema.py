@@ -120,6 +120,8 @@ class Lineage(Tolerant):
     """The parent's id, where it has one."""
     path: str | None = None
     step: int | None = None
+    settings: dict[str, list[Any]] = Field(default_factory=dict)
+    """Of a fork: the settings it was given, each as [before, after]."""
 
 
 class AttemptRecord(Tolerant):
@@ -139,6 +141,8 @@ class AttemptRecord(Tolerant):
     exact: bool | None = None
     """Whether it goes on bit for bit as if it had not been interrupted; None until the worker has judged."""
     why_inexact: list[str] = Field(default_factory=list)
+    kept: list[str] = Field(default_factory=list)
+    """The first attempt of a fork: what it took over, in words."""
     end_state: str | None = None
     end_step: int | None = None
     reason: str | None = None
@@ -330,6 +334,22 @@ class FilePrint(Tolerant):
     sha256: str
 
 
+class CourseRecord(Tolerant):
+    """Where the learning rate of a checkpoint was, and how it would have gone on (engine.settings.schedule)."""
+
+    kind: str
+    learning_rate: float
+    """The peak."""
+    warmup_steps: int = 0
+    min_lr_ratio: float = 0.1
+    decay_share: float = 0.2
+    start: int = 0
+    """The update its warm-up counts from: 0, or where a fork began the schedule anew."""
+    horizon: list[list[float]]
+    """Knots of [step, progress]."""
+    lr_scale: float = 1.0
+
+
 class CheckpointRecord(Record):
     """checkpoint.json: written last; without it a checkpoint does not count."""
 
@@ -337,7 +357,16 @@ class CheckpointRecord(Record):
     files: dict[str, FilePrint]
     epoch: int | None = None
     tokens: int | None = None
+    row: int | None = None
+    """Rows of that epoch consumed."""
+    row_count: int | None = None
+    """Rows of an epoch."""
+    rows_fingerprint: str | None = None
     validation_loss: float | None = None
+    course: CourseRecord | None = None
+    surroundings: dict[str, Any] = Field(default_factory=dict)
+    """What the bits of an update depend on beside the state: torch, device, threads, dtype, ..."""
+    host: str | None = None
     done: list[str] = Field(default_factory=list)
     """What of the update's end was made before this save, of `log`, `validate` and `sample`."""
     keep: bool = False

@@ -1,4 +1,4 @@
-"""Which changed settings a resumed run may take: freely, inexactly, or not at all."""
+"""Which changed settings a resumed run, or a fork of a run, may take: freely, inexactly, or not at all."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,12 @@ from engine.settings.settings import Settings
 
 _DECLARATIONS = declarations(Settings)
 
+BEGINNING = ("initializer", "from_weight")
+"""Settings about a run's first weights, which a fork does not have: its weights are the checkpoint's."""
+
+LENGTH = ("epochs", "max_steps")
+"""Settings that say where a schedule ends, and move nothing but that."""
+
 
 @dataclass(frozen=True)
 class ResumeChange:
@@ -18,33 +24,84 @@ class ResumeChange:
     why_inexact: list[str]
 
 
-def check_resume(before: Settings, after: Settings) -> ResumeChange:
+def check_resume(before: Settings, after: Settings, *, may_lengthen: bool = False) -> ResumeChange:
     """Compare the settings of a run with those asked for on resume.
 
-    Raises UserError naming every setting that cannot change within a run, and the way out.
+    `may_lengthen`: the end of the run's schedule may be moved without changing any update made so far (constant, or
+    wsd before its decay). Raises UserError naming every setting that cannot change within a run, and the way out.
     """
-    changed = {
+    changed = _changed(before, after)
+    refused = [
+        name
+        for name in changed
+        if _DECLARATIONS[name].on_resume in ("fork", "new") and not (may_lengthen and name in LENGTH)
+    ]
+    if before.rows_per_update != after.rows_per_update:
+        refused += [name for name in ("batch_size", "accumulation_steps") if name in changed]
+    if refused:
+        new = any(_DECLARATIONS[name].on_resume == "new" or name in BEGINNING for name in refused)
+        raise UserError(
+            _("A run that is resumed keeps: {listed}. With another value it would be another experiment:").format(
+                listed=_listed(refused, changed)
+            )
+            + " "
+            + (
+                _("start a new run, with --from_weight to begin from this run's weights.")
+                if new
+                else _("fork it (minimind fork), which goes on from its checkpoint as a run of its own.")
+            )
+        )
+    return ResumeChange(changed, _inexact(changed))
+
+
+def check_fork(before: Settings, after: Settings) -> ResumeChange:
+    """Compare the settings of a run with those asked for in a fork of it; `why_inexact` names what trains otherwise.
+
+    Raises UserError naming every setting that no fork can change, and the way out.
+    """
+    changed = _changed(before, after)
+    refused = [name for name in changed if _DECLARATIONS[name].on_resume == "new"]
+    if refused:
+        raise UserError(
+            _(
+                "A fork keeps the network and the tokenizer of its checkpoint: {listed}. For others start a new run; "
+                "--from_weight begins it with this run's weights where the shapes allow."
+            ).format(listed=_listed(refused, changed))
+        )
+    refused = [name for name in changed if name in BEGINNING]
+    if refused:
+        raise UserError(
+            _(
+                "A fork begins with the weights of its checkpoint: {listed} would change nothing. Leave it out, or "
+                "start a new run."
+            ).format(listed=_listed(refused, changed))
+        )
+    return ResumeChange(changed, _inexact(changed))
+
+
+def change_in_words(name: str, before: object, after: object) -> str:
+    """`learning_rate changed from 0.001 to 0.0005`."""
+    return _("{name} changed from {before} to {after}").format(name=name, before=before, after=after)
+
+
+def _changed(before: Settings, after: Settings) -> dict[str, tuple[object, object]]:
+    return {
         name: (getattr(before, name), getattr(after, name))
         for name in _DECLARATIONS
         if getattr(before, name) != getattr(after, name)
     }
-    refused = [name for name in changed if _DECLARATIONS[name].on_resume in ("fork", "new")]
-    if before.rows_per_update != after.rows_per_update:
-        refused += [name for name in ("batch_size", "accumulation_steps") if name in changed]
-    if refused:
-        listed = ", ".join(
-            _("{name} ({before} -> {after})").format(name=name, before=changed[name][0], after=changed[name][1])
-            for name in refused
-        )
-        raise UserError(
-            _(
-                "A run that is resumed keeps: {listed}. With another value it would be another experiment: "
-                "start a new run, with --from_weight to begin from this run's weights."
-            ).format(listed=listed)
-        )
-    why = [
-        _("{name} changed from {before} to {after}").format(name=name, before=old, after=new)
+
+
+def _inexact(changed: dict[str, tuple[object, object]]) -> list[str]:
+    return [
+        change_in_words(name, old, new)
         for name, (old, new) in changed.items()
         if _DECLARATIONS[name].on_resume == "inexact"
     ]
-    return ResumeChange(changed, why)
+
+
+def _listed(names: list[str], changed: dict[str, tuple[object, object]]) -> str:
+    return ", ".join(
+        _("{name} ({before} -> {after})").format(name=name, before=changed[name][0], after=changed[name][1])
+        for name in names
+    )

@@ -4,8 +4,9 @@ Update number `step + 1` (steps count from 0) uses `Schedule.lr_at(step, horizon
 
     lr = learning_rate * warm_up(step) * decay(progress(step))
 
-warm_up(step) = min(1, (step + 1) / (warmup_steps + 1)), so the first update never has a learning rate of zero and the
-update after the warm-up has exactly `learning_rate`. progress is 0 until then and rises linearly to 1 at the horizon's
+warm_up(step) = min(1, (step - start + 1) / (warmup_steps + 1)), so the first update never has a learning rate of zero
+and the update after the warm-up has exactly `learning_rate`. `start` is 0, or the update at which a fork began its
+schedule anew. progress is 0 until then and rises linearly to 1 at the horizon's
 end, which is the number of updates in all: the last update has a progress just below 1. The kinds of decay:
 
     cosine    1 -> min_lr_ratio: r + (1 - r) / 2 * (1 + cos(pi * p)); r = 0.1 is MiniMind's curve
@@ -122,7 +123,7 @@ class Schedule:
     """A kind of decay with its numbers; the module's docstring has the formulas.
 
     `min_lr_ratio` is the cosine's floor as a share of `learning_rate`; `decay_share` is wsd's decaying share of the
-    updates after the warm-up.
+    updates after the warm-up; `start` is the number of updates that were made before this schedule began.
     """
 
     kind: ScheduleKind
@@ -130,6 +131,7 @@ class Schedule:
     warmup_steps: int = 0
     min_lr_ratio: float = 0.1
     decay_share: float = 0.2
+    start: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in SCHEDULE_KINDS:
@@ -138,6 +140,8 @@ class Schedule:
             raise ValueError(f"the learning rate {self.learning_rate} must be a number of at least 0")
         if self.warmup_steps < 0:
             raise ValueError(f"warmup_steps {self.warmup_steps} is negative")
+        if self.start < 0:
+            raise ValueError(f"a schedule cannot start at update {self.start}")
         if not 0.0 <= self.min_lr_ratio <= 1.0:
             raise ValueError(f"min_lr_ratio {self.min_lr_ratio} is not within 0 to 1")
         if not 0.0 < self.decay_share <= 1.0:
@@ -164,15 +168,20 @@ class Schedule:
 
     def warm_up(self, step: int) -> float:
         """The warm-up's factor for update number `step + 1`: above 0, exactly 1 from `warmup_steps` on."""
-        return 1.0 if step >= self.warmup_steps else (step + 1) / (self.warmup_steps + 1)
+        made = max(0, step - self.start)
+        return 1.0 if made >= self.warmup_steps else (made + 1) / (self.warmup_steps + 1)
 
     def lr_at(self, step: int, horizon: Horizon) -> float:
         """The learning rate of update number `step + 1`, `step` counting from 0."""
         return self.learning_rate * (self.warm_up(step) * self.decay(horizon.progress(step)))
 
     def plan(self, total: int) -> Horizon:
-        """The horizon of a new run of `total` updates."""
-        return Horizon.plan(total, warmup_steps=self.warmup_steps)
+        """The horizon of this schedule up to update `total`, all earlier schedules' updates counted."""
+        return Horizon.plan(total, warmup_steps=self.warmup_steps, start=self.start)
+
+    def is_warming_up(self, step: int) -> bool:
+        """Whether the update after `step` updates still belongs to the warm-up."""
+        return step - self.start < self.warmup_steps
 
     def replan(self, horizon: Horizon, at_step: int, new_end: int) -> Horizon:
         """`horizon` with another end, the learning rate going on from `at_step` without a jump."""
@@ -189,19 +198,30 @@ class Schedule:
         nothing left to stretch: the same shape starts anew, from the learning rate of the last update made. Raises
         UserError where that is (next to) nothing, so that training on would teach nothing.
         """
-        if horizon.progress(at_step) < 1.0 or self.kind == "constant":
+        if not self.has_ended(horizon, at_step):
             return self, self.replan(horizon, at_step, new_end)
-        current = self.lr_at(min(at_step, horizon.end) - 1, horizon)
+        onward = replace(self, learning_rate=self.rate_to_go_on(horizon, at_step), warmup_steps=0, start=at_step)
+        return onward, onward.plan(new_end)
+
+    def has_ended(self, horizon: Horizon, at_step: int) -> bool:
+        """Whether nothing of the schedule's shape is left to stretch after `at_step` updates."""
+        return self.kind != "constant" and horizon.progress(at_step) >= 1.0
+
+    def rate_to_go_on(self, horizon: Horizon, at_step: int) -> float:
+        """The learning rate of the last update made, for a schedule that begins anew from there.
+
+        Raises UserError where it is (next to) nothing.
+        """
+        current = self.lr_at(max(self.start, min(at_step, horizon.end) - 1), horizon)
         if current < _LEAST_SHARE_TO_GO_ON * self.learning_rate:
             raise UserError(
                 _(
-                    "The {kind} schedule of this run ended at a learning rate of {lr:.1e} after {step} updates: more "
-                    "epochs would change next to nothing. Fork an earlier checkpoint, or give the fork its own "
-                    "--learning_rate."
-                ).format(kind=self.kind, lr=current, step=horizon.end)
+                    "The {kind} schedule of this run had come down to a learning rate of {lr:.1e} after {step} "
+                    "updates: to go on from there would change next to nothing. Fork an earlier checkpoint, or give "
+                    "the fork its own --learning_rate."
+                ).format(kind=self.kind, lr=current, step=min(at_step, horizon.end))
             )
-        onward = replace(self, learning_rate=current, warmup_steps=0)
-        return onward, Horizon.plan(new_end, start=at_step)
+        return current
 
 
 Bound = Literal["epochs", "max_steps", "time"]

@@ -301,7 +301,7 @@ def test_a_fork_copies_only_what_holds(folder: RunFolder, tmp_path: Path) -> Non
     assert copied.path.parent == child.checkpoints and verify(copied) == "" and copied.step == 40
     assert copied.record is not None and info.record is not None
     assert copied.record.files == info.record.files and copied.record.keep
-    assert (copied.record.tokens, copied.record.model_extra) == (123, {"surroundings": {"torch": "2"}})
+    assert (copied.record.tokens, copied.record.surroundings) == (123, {"torch": "2"})
     flip_a_bit(info.path / "model.safetensors")
     other = create_run(tmp_path / "forks", "other", "")
     with pytest.raises(CheckpointError, match="hash differs"):

@@ -1,0 +1,189 @@
+"""Before a run is resumed: whether it can be, from where, what is lost, whether it will go on bit for bit. No torch.
+
+What the bits of an update depend on stands in each checkpoint's record (engine.train.exactness wrote it). Much of it
+can be compared from here: the torch that is installed, the machine, the settings. What only torch can tell is said to
+be open; the run judges for itself when it starts, and writes down what it found.
+"""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UserError
+from engine.language import _
+from engine.run.checkpoints import newest
+from engine.run.folder import RunFolder
+from engine.run.launch import plan_resume
+from engine.run.observe import Observation, observe
+from engine.run.process import this_process
+from engine.run.schema import CheckpointRecord, Manifest
+from engine.settings.settings import Settings
+
+
+@dataclass(frozen=True)
+class ResumeStatement:
+    """What can be said of a resume before it is made."""
+
+    possible: bool
+    exact: bool | None
+    """Whether it goes on bit for bit, by everything that can be seen without torch; None when that cannot tell, or when
+    there is nothing to go on from."""
+    reasons: list[str] = field(default_factory=list)
+    """Why it is not possible, or why not exact."""
+    open: list[str] = field(default_factory=list)
+    """What only the run itself can tell, when it starts."""
+    step: int = 0
+    """The update it goes on from; 0 begins again."""
+    lost: int = 0
+    """Updates made beyond the checkpoint, which will be made again."""
+
+    def lines(self) -> list[str]:
+        """The statement in words, a sentence each."""
+        if not self.possible:
+            return list(self.reasons)
+        said = [
+            _("It goes on from step {step}.").format(step=self.step)
+            if self.step
+            else _("It has no checkpoint yet and begins again.")
+        ]
+        if self.lost:
+            said.append(
+                _("{n} updates beyond that were not saved: they are made again.").format(n=self.lost)
+                if self.step
+                else _("The {n} updates it made were not saved: they are made again.").format(n=self.lost)
+            )
+        if not self.step:
+            return said
+        if self.exact:
+            said.append(_("It goes on bit for bit, as if it had not been interrupted."))
+        elif self.exact is False:
+            said.append(_("It goes on, but not bit for bit: {reasons}.").format(reasons="; ".join(self.reasons)))
+        else:
+            said.append(
+                _("Whether it goes on bit for bit shows when it starts: {open}.").format(open="; ".join(self.open))
+            )
+        return said
+
+
+def resume_statement(folder: RunFolder, values: Mapping[str, Any] | None = None) -> ResumeStatement:
+    """What a resume of `folder` with the changed `values` will be. Looks at small files alone; starts nothing.
+
+    Never raises for what the folder holds: what stands in the way of a resume is a reason. The checkpoint's hashes are
+    looked at when it starts; should the newest not hold, the run goes on from the one before and says so.
+    """
+    try:
+        plan = plan_resume(folder, values)
+        manifest = folder.read_manifest()
+    except UserError as error:
+        return ResumeStatement(False, None, [str(error)])
+    missing = _missing_files(manifest)
+    if missing:
+        return ResumeStatement(False, None, missing)
+    seen = observe(folder)
+    info = newest(folder)
+    step = 0 if info is None else info.step
+    lost = max(0, _steps_made(seen) - step)
+    if info is None or info.record is None:
+        return ResumeStatement(True, None, lost=lost)
+    reasons = [*plan.change.why_inexact, *_settings_reasons(plan.settings, info.record, set(plan.change.changed))]
+    machine, unknown = _machine_reasons(plan.settings, info.record, manifest)
+    reasons += machine
+    exact = False if reasons else None if unknown else True
+    return ResumeStatement(True, exact, reasons, unknown, step, lost)
+
+
+def _steps_made(seen: Observation) -> int:
+    return seen.status.step if seen.status is not None else 0
+
+
+def _missing_files(manifest: Manifest) -> list[str]:
+    wanted = {_("training text"): manifest.data_path, _("tokenizer"): manifest.tokenizer_path}
+    return [
+        _("Its {what} is gone: there is no file {path}. Put it back to resume.").format(what=what, path=path)
+        for what, path in wanted.items()
+        if path is not None and not Path(path).exists()
+    ]
+
+
+def _settings_reasons(settings: Settings, record: CheckpointRecord, told: set[str]) -> list[str]:
+    """What the settings ask to be other than it was at the checkpoint; `told` are changes that were said already."""
+    saved = record.surroundings
+    asked: dict[str, Any] = {
+        "batch_size": settings.batch_size,
+        "accumulation_steps": settings.accumulation_steps,
+        "recompute": settings.recompute,
+        "dtype": None if settings.dtype == "auto" else settings.dtype,
+        "device": None if settings.device == "auto" else settings.device.partition(":")[0],
+        "threads": None if settings.num_threads == "auto" or saved.get("device") == "cuda" else settings.num_threads,
+    }
+    names = {"threads": "num_threads"}
+    reasons = [
+        _("{name} changed from {before} to {after}").format(name=names.get(name, name), before=saved[name], after=value)
+        for name, value in asked.items()
+        if value is not None and name in saved and saved[name] != value and names.get(name, name) not in told
+    ]
+    if saved.get("compiled") and settings.compile is not False:
+        reasons.append(_("compiled code is not promised to repeat itself bit for bit"))
+    if saved.get("deterministic") is False and settings.deterministic is not True:
+        reasons.append(_("deterministic kernels are off"))
+    return reasons
+
+
+def _machine_reasons(settings: Settings, record: CheckpointRecord, manifest: Manifest) -> tuple[list[str], list[str]]:
+    """What this machine and its torch are other than at the checkpoint, and what cannot be compared from here."""
+    saved = record.surroundings
+    if not saved:
+        return [], [_("the checkpoint does not say what it was trained with")]
+    reasons: list[str] = []
+    unknown: list[str] = []
+    torch = installed_torch()
+    if torch is None:
+        unknown.append(_("no torch is installed here"))
+    elif not _same_version(str(saved.get("torch")), torch):
+        reasons.append(
+            _("{what} changed from {before} to {after}").format(
+                what=_("the torch version"), before=saved.get("torch"), after=torch
+            )
+        )
+    host = record.host or next((one.host for one in manifest.attempts if one.attempt == record.attempt), None)
+    here = this_process().host
+    if host != here:
+        if saved.get("device") != "cuda" and saved.get("device_name") != platform.machine():
+            reasons.append(
+                _("{what} changed from {before} to {after}").format(
+                    what=_("the device's model"), before=saved.get("device_name"), after=platform.machine()
+                )
+            )
+        unknown.append(
+            _("it was trained on {host}, this is {here}: device and instruction set must be the same").format(
+                host=host or "?", here=here
+            )
+        )
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    from_environment = settings.num_threads == "auto" and threads.isdecimal() and int(threads) > 0
+    if from_environment and saved.get("device") == "cpu" and saved.get("threads") != int(threads):
+        reasons.append(
+            _("{what} changed from {before} to {after}").format(
+                what=_("the number of threads"), before=saved.get("threads"), after=int(threads)
+            )
+        )
+    return reasons, unknown
+
+
+def installed_torch() -> str | None:
+    """The version of the torch that a worker of this Python would import; None when there is none."""
+    try:
+        return importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _same_version(one: str, other: str) -> bool:
+    """Whether two versions are the same; a build (`+cpu`) counts where both name theirs."""
+    if "+" in one and "+" in other:
+        return one == other
+    return one.partition("+")[0] == other.partition("+")[0]
