@@ -175,8 +175,8 @@ class WorkerLink:
         self.folder.change_manifest(fill)
 
     def describe_attempt(self, *, message: str | None = None, **fields: Any) -> None:
-        """Fill this attempt's record (device, dtype, versions, world_size, exact, why_inexact) and write the event
-        `started` or `resumed`. Raises OSError, UserError, ValidationError.
+        """Fill this attempt's record (device, dtype, versions, world_size, exact, why_inexact, kept) and write the
+        event `started` or `resumed`. Raises OSError, UserError, ValidationError.
         """
         record = AttemptRecord.model_validate(self.record.model_dump() | fields)
 
@@ -187,6 +187,8 @@ class WorkerLink:
         self.record = record
         kind = EventKind.STARTED if record.from_checkpoint is None else EventKind.RESUMED
         told = {name: getattr(record, name) for name in ("from_checkpoint", "exact", "why_inexact", "device", "dtype")}
+        if record.kept:
+            told["kept"] = record.kept
         self.event(kind, self.start_step, message=message, **told)
 
     def finish(

@@ -79,6 +79,11 @@ def check_fork(before: Settings, after: Settings) -> ResumeChange:
     return ResumeChange(changed, _inexact(changed))
 
 
+def trains_otherwise(name: str) -> bool:
+    """Whether another value of a setting makes another training of it: neither free nor inexact alone."""
+    return _DECLARATIONS[name].on_resume in ("fork", "new")
+
+
 def change_in_words(name: str, before: object, after: object) -> str:
     """`learning_rate changed from 0.001 to 0.0005`."""
     return _("{name} changed from {before} to {after}").format(name=name, before=before, after=after)

@@ -1,6 +1,7 @@
 """From a run's folder to its trainer: read what was asked, load the data, make the network, restore a checkpoint."""
 
 import platform
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 
 from engine.convert.fitting import load_weights
 from engine.convert.reading import read_weights
-from engine.data.stream import Cursor, UpdateStream, updates_per_epoch
+from engine.data.stream import Cursor, UpdateStream
 from engine.data.tokenizer import Tokenizer
 from engine.errors import UserError
 from engine.estimate.peak_flops import peak_flops
@@ -20,16 +21,20 @@ from engine.places import cache_dir
 from engine.run.checkpoints import scan
 from engine.run.clock import ActiveClock, parse_utc
 from engine.run.publishing import published_by
-from engine.run.schema import EventKind, Manifest, Phase, Reason
+from engine.run.schema import EventKind, Lineage, Manifest, Phase
+from engine.run.taking_over import TakingOver
 from engine.run.worker_link import WorkerLink
 from engine.settings.network import shape_from_settings
+from engine.settings.on_resume import change_in_words, trains_otherwise
+from engine.settings.onward import bounded_by_time, bounded_end, schedule_of, updates_left
 from engine.settings.run_toml import parse_settings
-from engine.settings.schedule import Horizon, Schedule
+from engine.settings.schedule import Horizon
 from engine.settings.settings import Settings
 from engine.train.budget import EndPlanner, TimeBounds
 from engine.train.compilation import compiled_network
 from engine.train.computing import Computing, choose_computing
 from engine.train.exactness import surroundings, why_inexact
+from engine.train.forking import end_reason, fork_of, take_over
 from engine.train.loading import Restored, restore
 from engine.train.loop import Trainer
 from engine.train.material import Material, open_material
@@ -70,17 +75,23 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
     optimizer = _optimizer(settings, model, computing)
     scaler = LossScaler(computing.precision.scaler)
     checkpoint = next((info for info in scan(link.folder) if info.path == link.checkpoint), None)
+    fork = fork_of(manifest, checkpoint)
     restored: Restored | None = None
     if checkpoint is not None:
-        hashes = {
-            "rows_fingerprint": material.training.fingerprint,
-            "tokenizer_hash": material.tokenizer.sha256,
-        }
-        restored = restore(checkpoint, model, optimizer, scaler, **hashes)
+        restored = restore(
+            checkpoint,
+            model,
+            optimizer,
+            scaler,
+            rows_fingerprint=material.training.fingerprint,
+            tokenizer_hash=material.tokenizer.sha256,
+            forked_with=None if fork is None else fork.settings,
+        )
     elif manifest.lineage is not None and manifest.lineage.path is not None:
         _start_from(Path(manifest.lineage.path), model, material)
-    schedule = _schedule(settings)
-    state = restored.state if restored else _first_state(settings, schedule, material)
+    state = restored.state if restored else TrainerState()
+    taking = _begin(state, fork, restored, settings, material)
+    schedule = schedule_of(settings, state.schedule_start)
     desk.state = state
     network = _network(settings, model, material, computing, link)
 
@@ -116,7 +127,8 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         _samples(settings, material.tokenizer),
         clock,
     )
-    identity = Identity(material.training.fingerprint, material.tokenizer.sha256, around)
+    rows = material.training
+    identity = Identity(rows.fingerprint, rows.row_count, material.tokenizer.sha256, schedule, around)
     saver = Saver(link.folder, link, model, optimizer, scaler, identity, _save_plan(settings, manifest), clock)
     saver.last_step = state.step if restored else None
     reporter = Reporter(
@@ -126,9 +138,17 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         flops_per_token(shape, _context(material)),
         peak_flops(computing.info.name, computing.precision.dtype) or computing.matmul_rate,
     )
-    most = _most_updates(settings, material)
-    bounds = TimeBounds(settings.time_budget, parse_utc(manifest.deadline_at) if manifest.deadline_at else None)
-    _describe(link, settings, material, model, computing, around, restored)
+    bounds = _time_bounds(settings, state, manifest)
+    if fork is not None and bounds.seconds_left(state.elapsed, time.time()) <= 0:
+        raise UserError(
+            _("The time of this fork was over before it began. Fork again with another --time_budget or --deadline.")
+        )
+    link.update(
+        epochs=settings.epochs,
+        total_steps=state.horizon[-1][0],
+        total_tokens=state.tokens_before + settings.epochs * material.training.target_tokens,
+    )
+    _describe(link, material, model, computing, around, restored, fork, taking)
     if restored is not None:
         restored.restore_rng()
     return Trainer(
@@ -140,7 +160,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         updater=updater,
         schedule=schedule,
         horizon=Horizon.from_list(state.horizon),
-        planner=EndPlanner(bounds, most),
+        planner=EndPlanner(bounds, _most_updates(settings, state, material)),
         reporter=reporter,
         watcher=watcher,
         saver=saver,
@@ -162,27 +182,55 @@ def _optimizer(settings: Settings, model: LanguageModel, computing: Computing) -
     )
 
 
-def _schedule(settings: Settings) -> Schedule:
-    return Schedule(
-        settings.schedule,
-        settings.learning_rate,
-        warmup_steps=settings.warmup_steps,
-        min_lr_ratio=settings.min_lr_ratio,
-        decay_share=settings.decay_ratio,
+def _most_updates(settings: Settings, state: TrainerState, material: Material) -> int:
+    """The last update that epochs and max_steps allow, from where `state` stands."""
+    left = updates_left(
+        state.epoch,
+        state.row,
+        epochs=settings.epochs,
+        row_count=material.training.row_count,
+        rows_per_update=settings.rows_per_update,
     )
+    return bounded_end(state.step, left, settings.max_steps)
 
 
-def _most_updates(settings: Settings, material: Material) -> int:
-    """Updates that epochs and max_steps allow."""
-    by_epochs = settings.epochs * updates_per_epoch(material.training.row_count, settings.rows_per_update)
-    return min(by_epochs, settings.max_steps) if settings.max_steps else by_epochs
+def _begin(
+    state: TrainerState, fork: Lineage | None, restored: Restored | None, settings: Settings, material: Material
+) -> TakingOver | None:
+    """Give a new run its horizon, a fork its own state, and a resumed run another end where that may move."""
+    if fork is not None and restored is not None:
+        return take_over(
+            state,
+            fork,
+            settings,
+            same_rows=restored.same_rows,
+            row_count=material.training.row_count,
+            target_tokens=material.training.target_tokens,
+        )
+    most = _most_updates(settings, state, material)
+    if restored is None:
+        state.horizon, state.end_reason = schedule_of(settings).plan(most).to_list(), end_reason(settings, most)
+        return None
+    horizon = Horizon.from_list(state.horizon)
+    if most == horizon.end or bounded_by_time(settings):
+        return None
+    schedule = schedule_of(settings, state.schedule_start)
+    if most <= state.step or not schedule.extends_in_place(horizon, state.step):
+        raise UserError(
+            _(
+                "The settings of this run end it at update {wanted}, its schedule at {end}, and {step} updates are "
+                "made: a schedule that has begun to decay cannot be moved within the run. Fork it (minimind fork), or "
+                "put epochs and max_steps back."
+            ).format(wanted=most, end=horizon.end, step=state.step)
+        )
+    state.horizon = schedule.replan(horizon, state.step, most).to_list()
+    state.end_reason = end_reason(settings, most)
+    return None
 
 
-def _first_state(settings: Settings, schedule: Schedule, material: Material) -> TrainerState:
-    total = _most_updates(settings, material)
-    bounded = 0 < settings.max_steps == total
-    reason = Reason.MAX_STEPS if bounded else Reason.COMPLETE
-    return TrainerState(horizon=schedule.plan(total).to_list(), end_reason=reason.value)
+def _time_bounds(settings: Settings, state: TrainerState, manifest: Manifest) -> TimeBounds:
+    budget = settings.time_budget + state.time_before if settings.time_budget > 0 else 0.0
+    return TimeBounds(budget, parse_utc(manifest.deadline_at) if manifest.deadline_at else None)
 
 
 def _start_from(path: Path, model: LanguageModel, material: Material) -> None:
@@ -268,16 +316,26 @@ def _trackers(settings: Settings, link: WorkerLink, state: TrainerState) -> Trac
 
 def _describe(
     link: WorkerLink,
-    settings: Settings,
     material: Material,
     model: LanguageModel,
     computing: Computing,
     around: dict[str, Any],
     restored: Restored | None,
+    fork: Lineage | None,
+    taking: TakingOver | None,
 ) -> None:
-    """Write what the run became into its manifest and status, and whether it goes on exactly."""
+    """Write what the run became into its manifest, whether it goes on exactly, and what a fork took over."""
     versions = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
     reasons = [*why_inexact(restored.surroundings, around), *restored.notes] if restored else []
+    message: str | None = None
+    if fork is not None and taking is not None:
+        changed = [
+            change_in_words(name, *pair)
+            for name, pair in taking.given.items()
+            if trains_otherwise(name) and pair[0] != pair[1]
+        ]
+        reasons = [*changed, *taking.lost(), *reasons]
+        message = _fork_message(fork, taking, reasons)
     link.describe_run(
         device=computing.info.name,
         dtype=computing.precision.dtype,
@@ -287,13 +345,20 @@ def _describe(
         versions=versions,
     )
     link.describe_attempt(
+        message=message,
         device=computing.info.name,
         dtype=computing.precision.dtype,
         versions=versions,
         exact=not reasons if restored else None,
         why_inexact=reasons,
+        kept=taking.kept() if taking else [],
     )
-    total = _most_updates(settings, material)
-    link.update(
-        epochs=settings.epochs, total_steps=total, total_tokens=settings.epochs * material.training.target_tokens
+
+
+def _fork_message(fork: Lineage, taking: TakingOver, reasons: list[str]) -> str:
+    text = _("Forked from {run} at step {step}. Taken over: {kept}.").format(
+        run=fork.run, step=fork.step, kept="; ".join(taking.kept())
     )
+    if not reasons:
+        return text + " " + _("It goes on bit for bit as the run would have.")
+    return text + " " + _("It goes on otherwise: {reasons}.").format(reasons="; ".join(reasons))

@@ -1,6 +1,7 @@
 """Back from a checkpoint: everything that makes the next update the one an uninterrupted run would have made."""
 
 import pickle
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,16 +21,20 @@ from engine.train.state import TrainerState
 
 @dataclass(frozen=True)
 class Restored:
-    """A training's state, and what in it does not go on exactly (sentences)."""
+    """A training's state, and what in it does not go on exactly (sentences).
+
+    same_rows: it was saved on the rows that are trained on now. rng is None where another seed was asked for.
+    """
 
     state: TrainerState
     surroundings: dict[str, Any]
     notes: list[str]
-    rng: dict[str, Any]
+    rng: dict[str, Any] | None
+    same_rows: bool
 
     def restore_rng(self) -> tuple[str, ...]:
         """Put every random generator where it was. The last thing to do before training goes on."""
-        return restore_rng(self.rng)
+        return () if self.rng is None else restore_rng(self.rng)
 
 
 def restore(
@@ -40,10 +45,13 @@ def restore(
     *,
     rows_fingerprint: str,
     tokenizer_hash: str,
+    forked_with: Collection[str] | None = None,
 ) -> Restored:
     """Load a verified checkpoint into model, optimiser and scaler.
 
-    Raises UserError when the data, the tokenizer or the shape are not those it was trained with.
+    `forked_with` names the settings that a fork was given, None when the run itself goes on. A fork may train on other
+    rows, and leaves the optimiser fresh when its type changed, the random generators when the seed did. Raises
+    UserError when the data, the tokenizer or the shape are not those it was trained with.
     """
     saved = _read_trainer(checkpoint)
     if saved["tokenizer_hash"] != tokenizer_hash:
@@ -53,18 +61,21 @@ def restore(
                 "the run, or start a new run."
             ).format(checkpoint=checkpoint.name)
         )
-    if saved["rows_fingerprint"] != rows_fingerprint:
+    same_rows = saved["rows_fingerprint"] == rows_fingerprint
+    if not same_rows and forked_with is None:
         raise UserError(
             _(
                 "The training text is not the one that {checkpoint} was trained on: the file has changed since. "
-                "Put the old file back to resume, or start a new run on the new one with --from_weight."
+                "Put the old file back to resume, or fork the run (minimind fork), which trains on with the new one."
             ).format(checkpoint=checkpoint.name)
         )
     load_weights(model, read_weights(checkpoint.path / MODEL_FILE))
-    optimizer.load_state_dict(saved["optimizer"])
+    if "optimizer" not in (forked_with or ()):
+        optimizer.load_state_dict(saved["optimizer"])
     note = scaler.load_state_dict(saved["scaler"])
     state = TrainerState.from_dict(saved["state"])
-    return Restored(state, saved["surroundings"], [note] if note else [], saved["rng"])
+    rng = None if "seed" in (forked_with or ()) else saved["rng"]
+    return Restored(state, saved["surroundings"], [note] if note else [], rng, same_rows)
 
 
 def _read_trainer(checkpoint: CheckpointInfo) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Checkpoints: the whole state of a training between two updates, written so that it is complete or absent."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -13,9 +13,11 @@ from engine.run.atomic import publish_file
 from engine.run.checkpoints import begin_checkpoint, retain
 from engine.run.clock import ActiveClock, now_utc_iso
 from engine.run.folder import RunFolder
+from engine.run.process import this_process
 from engine.run.publishing import PublishedBy, may_publish, note_published
 from engine.run.schema import EventKind, Phase
 from engine.run.worker_link import WorkerLink
+from engine.settings.schedule import Schedule
 from engine.train.optimizers import LossScaler, ModelOptimizer
 from engine.train.rng import capture_rng
 from engine.train.state import TrainerState
@@ -27,10 +29,14 @@ TRAINER_FORMAT = 1
 
 @dataclass(frozen=True)
 class Identity:
-    """What ties a checkpoint to its rows of data, its tokenizer and its surroundings (engine.train.exactness)."""
+    """What ties a checkpoint to its rows of data, its tokenizer, its schedule and its surroundings
+    (engine.train.exactness).
+    """
 
     rows_fingerprint: str
+    row_count: int
     tokenizer_hash: str
+    schedule: Schedule
     surroundings: dict[str, Any]
 
 
@@ -95,7 +101,12 @@ class Saver:
                 info = staging.commit(
                     attempt=self._link.attempt,
                     epoch=state.epoch,
+                    row=state.row,
+                    row_count=self._identity.row_count,
+                    rows_fingerprint=self._identity.rows_fingerprint,
                     tokens=state.tokens,
+                    course=self._course(state),
+                    host=this_process().host,
                     validation_loss=state.best_loss if state.best_step == state.step else None,
                     done=[part for part in ("log", "validate", "sample") if part not in state.pending],
                     keep=keep,
@@ -112,6 +123,10 @@ class Saver:
         self._link.event(
             EventKind.CHECKPOINT, state.step, name=info.name, bytes=info.size, seconds=round(self.last_seconds, 3)
         )
+
+    def _course(self, state: TrainerState) -> dict[str, Any]:
+        """Where the learning rate stands, for those who plan a fork without torch."""
+        return asdict(self._identity.schedule) | {"horizon": state.horizon, "lr_scale": state.lr_scale}
 
     def _trainer(self, state: TrainerState) -> dict[str, Any]:
         return {

@@ -13,10 +13,11 @@ class TrainerState:
     step: updates made (a skipped one counts). epoch, row: the data cursor, `row` rows of this epoch being consumed.
     tokens: target tokens consumed. elapsed: active seconds of all attempts. skipped: updates whose gradient was not
     finite; skipped_in_a_row: the last ones of them. lr_scale: factor on the schedule that a person asked for. horizon:
-    the schedule's knots. end_reason: what set its end. best_loss, best_step: lowest validation loss and its update.
-    pending: what an update's end still owes (`validate`, `sample`) because the run stopped before it. interval: sums
-    since the last logged line; since_validation: sums since the last validation. history: the last validations' (loss,
-    training loss before it).
+    the schedule's knots, begun at update schedule_start (0, or where a fork began it anew). end_reason: what set its
+    end. tokens_before, time_before: what a fork's epochs, or its time budget, do not count of tokens and elapsed.
+    best_loss, best_step: lowest validation loss and its update. pending: what an update's end still owes (`validate`,
+    `sample`) because the run stopped before it. interval: sums since the last logged line; since_validation: sums
+    since the last validation. history: the last validations' (loss, training loss before it).
     """
 
     step: int = 0
@@ -28,7 +29,10 @@ class TrainerState:
     skipped_in_a_row: int = 0
     lr_scale: float = 1.0
     horizon: list[list[float]] = field(default_factory=list)
+    schedule_start: int = 0
     end_reason: str = "complete"
+    tokens_before: int = 0
+    time_before: float = 0.0
     best_loss: float | None = None
     best_step: int | None = None
     pending: list[str] = field(default_factory=list)
