@@ -59,6 +59,15 @@ def read_weights(path: Path) -> Weights:
     return Weights(path, tensors, metadata)
 
 
+def read_description(path: Path) -> dict[str, str]:
+    """What a .safetensors file says about itself, its tensors unread; nothing for a file that cannot be read."""
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError):
+        return {}
+
+
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt", device="cpu") as file:

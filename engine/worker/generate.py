@@ -1,123 +1,218 @@
-"""Generation in a process of its own: one JSON request on standard input, the answer as JSON lines while it comes.
+"""Generation in a process of its own: JSON requests on standard input, the answers as JSON lines while they come.
 
-Request: `weights` (path), `tokenizer` (path), `prompt`, and optionally `shape` (for a .pth that does not tell its
-heads), `max_tokens`, `temperature`, `top_k`, `top_p`, `seed`, `device`, `use_cache`. Answer: `{"text": ...}` for each
-piece, then `{"done": true, "tokens": n, "tokens_per_s": x}`; a mistake of the user is `{"error": ...}` and exit code 2.
+A request is an object as `GenerationRequest` describes it. Without an `id` it is the only one: the answer is
+`{"text": ...}` for each piece, then `{"done": true, "tokens": n, "tokens_per_s": x, "log_probability": mean, "ended":
+"eos" | "length"}`; a mistake of the user is `{"error": ...}` and exit code 2.
+
+With an `id` the process stays, holds the model in memory, and answers one request a line, each answer with the
+request's `id`: `{"begun": true, "device": ..., "step": ..., "heads_assumed": n or null, "file_is_gone": ...}`, then
+pieces that count the `tokens` so far, then `done` or `error`. `{"cancel": id}` ends an answer, also one not yet begun,
+with `done` and `"ended": "cancelled"`. The process ends when its input is closed, so also with its parent.
 """
 
+import os
+import queue
 import sys
+import threading
 import time
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from engine.errors import UserError
 from engine.language import _
+from engine.worker.generation_request import GenerationRequest, read_request
 from engine.worker.waiting_threads import let_waiting_threads_sleep
 
+if TYPE_CHECKING:
+    from engine.worker.loaded_model import ModelKeeper
 
-@dataclass(frozen=True)
-class GenerationRequest:
-    """What to continue, with which weights, and how."""
-
-    weights: str
-    tokenizer: str
-    prompt: str = ""
-    shape: dict[str, Any] | None = None
-    max_tokens: int = 200
-    temperature: float = 0.8
-    top_k: int = 0
-    top_p: float = 0.9
-    seed: int = 0
-    device: str = "auto"
-    use_cache: bool = True
-
-
-def read_request(data: bytes) -> GenerationRequest:
-    """The request in `data`. Raises UserError when it is none."""
-    known = {field.name for field in fields(GenerationRequest)}
-    try:
-        values = orjson.loads(data)
-        return GenerationRequest(**{name: value for name, value in values.items() if name in known})
-    except (orjson.JSONDecodeError, AttributeError, TypeError) as error:
-        raise UserError(_("The request for a generation is not understood: {problem}").format(problem=error)) from None
+_NICENESS = 10  # whatever else computes here goes first: a training above all
 
 
 def main() -> int:
-    """Answer the request on standard input; returns the exit code."""
+    """Answer what standard input asks; returns the exit code."""
     let_waiting_threads_sleep()
+    with suppress(OSError):
+        os.nice(_NICENESS)
     try:
-        request = read_request(sys.stdin.buffer.read())
-        _generate(request)
-    except UserError as error:
-        _say({"error": str(error)})
-        return 2
+        first = sys.stdin.buffer.readline()
+        if _field(first, "id") is None:
+            return _answer_once(first + sys.stdin.buffer.read())
+        _answer_many(first)
     except BrokenPipeError:  # nobody listens any more
-        return 0
+        _forget_output()
     return 0
 
 
-def _generate(request: GenerationRequest) -> None:
-    import torch
+def _answer_once(data: bytes) -> int:
+    try:
+        request = read_request(data)
+        from engine.worker.loaded_model import ModelKeeper
 
-    from engine.convert.fitting import infer_shape, load_weights
-    from engine.convert.reading import read_weights
-    from engine.data.tokenizer import Tokenizer
-    from engine.model.generation import generate
-    from engine.model.transformer import LanguageModel
-    from engine.settings.shape import ModelShape
-    from engine.train.hardware import choose_device, read_machine
+        _write(request, ModelKeeper(), _say, cancelled=lambda: False)
+    except UserError as error:
+        _say({"error": str(error)})
+        return 2
+    return 0
 
-    tokenizer = Tokenizer.load(Path(request.tokenizer))
-    weights = read_weights(Path(request.weights))
-    expected = weights.metadata.get("tokenizer_hash")
-    if expected is not None and expected != tokenizer.sha256:
-        raise UserError(
-            _("{weights} was trained with another tokenizer than {tokenizer}: the text would be nonsense.").format(
-                weights=request.weights, tokenizer=request.tokenizer
-            )
+
+class _Inbox:
+    """Requests as they come in, read by a thread from the start, so that a cancel is seen while the model writes."""
+
+    def __init__(self, first: bytes) -> None:
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._cancelled: set[int] = set()
+        self._lines.put(first)
+        threading.Thread(target=self._read, name="requests", daemon=True).start()
+
+    def take(self) -> bytes:
+        """The next request; waits for it."""
+        return self._lines.get()
+
+    def is_cancelled(self, number: int) -> bool:
+        """Whether this request is not wanted any more."""
+        return number in self._cancelled
+
+    def _read(self) -> None:
+        for line in sys.stdin.buffer:
+            if (number := _field(line, "cancel")) is not None:
+                self._cancelled.add(number)
+            elif line.strip():
+                self._lines.put(line)
+        os._exit(0)  # whoever asked is gone: no answer is worth finishing
+
+
+def _answer_many(first: bytes) -> None:
+    """Answer request after request; ends with the process, or with BrokenPipeError."""
+    inbox = _Inbox(first)
+    from engine.worker.loaded_model import ModelKeeper  # torch comes with it; the inbox is read meanwhile
+
+    keeper = ModelKeeper()
+    while True:
+        _answer(inbox.take(), inbox, keeper)
+
+
+def _answer(line: bytes, inbox: _Inbox, keeper: "ModelKeeper") -> None:
+    number = _field(line, "id")
+
+    def say(answer: dict[str, Any]) -> None:
+        _say({"id": number, **answer})
+
+    try:
+        request = read_request(line)
+        _write(request, keeper, say, lambda: number is not None and inbox.is_cancelled(number))
+    except UserError as error:
+        say({"error": str(error)})
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        keeper.drop()
+        say({"error": _words(error)})
+
+
+def _write(
+    request: GenerationRequest,
+    keeper: "ModelKeeper",
+    say: Callable[[dict[str, Any]], None],
+    cancelled: Callable[[], bool],
+) -> None:
+    """Write one answer. Raises UserError."""
+    if cancelled():
+        say({"done": True, "tokens": 0, "tokens_per_s": None, "log_probability": None, "ended": "cancelled"})
+        return
+    from engine.model.generation import generate_scored
+
+    keeper.use_threads(request.threads)
+    loaded = keeper.get(request)
+    tokenizer = loaded.tokenizer
+    stays = request.id is not None
+    if stays:
+        say(
+            {
+                "begun": True,
+                "device": str(loaded.device),
+                "step": loaded.step,
+                "heads_assumed": loaded.model.shape.num_attention_heads if loaded.heads_assumed else None,
+                "file_is_gone": keeper.file_is_gone,
+            }
         )
-    shape = infer_shape(weights) if request.shape is None else ModelShape.from_dict(request.shape)
-    if tokenizer.vocab_size > shape.vocab_size:
-        raise UserError(
-            _("{tokenizer} has {theirs} entries, the weights in {weights} {ours}: they do not belong together.").format(
-                tokenizer=request.tokenizer, theirs=tokenizer.vocab_size, weights=request.weights, ours=shape.vocab_size
-            )
-        )
-    device = choose_device(request.device, read_machine()).device.torch_device
-    model = LanguageModel(shape)
-    load_weights(model, weights)
-    model.to(device).eval()
-    if device.type == "cuda":
-        model.to(torch.float16)
+    begin = [tokenizer.bos_id] if request.surrounded else []
     decoder = tokenizer.stream_decoder()
     started = time.perf_counter()
-    count = 0
-    for token in generate(
-        model,
-        [tokenizer.bos_id, *tokenizer.encode(request.prompt)],
+    count, total = 0, 0.0
+    ended = "eos"
+    for token in generate_scored(
+        loaded.model,
+        [*begin, *tokenizer.encode(request.prompt)] or [tokenizer.pad_id],
         max_tokens=request.max_tokens,
-        eos_id=tokenizer.eos_id,
+        eos_id=tokenizer.eos_id if request.surrounded else None,
         temperature=request.temperature,
         top_k=request.top_k,
         top_p=request.top_p,
         seed=request.seed,
         use_cache=request.use_cache,
     ):
+        if cancelled():
+            ended = "cancelled"
+            break
         count += 1
-        if piece := decoder.push(token):
-            _say({"text": piece})
+        total += token.log_probability
+        if piece := decoder.push(token.id):
+            say({"text": piece, "tokens": count} if stays else {"text": piece})
+    else:
+        ended = "length" if count >= request.max_tokens else "eos"
     if rest := decoder.finish():
-        _say({"text": rest})
+        say({"text": rest, "tokens": count} if stays else {"text": rest})
     seconds = time.perf_counter() - started
-    _say({"done": True, "tokens": count, "tokens_per_s": round(count / seconds, 1) if seconds else None})
+    say(
+        {
+            "done": True,
+            "tokens": count,
+            "tokens_per_s": round(count / seconds, 1) if seconds else None,
+            "log_probability": round(total / count, 4) if count else None,
+            "ended": ended,
+        }
+    )
+
+
+def _words(error: Exception) -> str:
+    """An unexpected error in a sentence; want of memory by its name."""
+    text = next(iter(str(error).splitlines()), "")
+    if (
+        isinstance(error, MemoryError)
+        or "out of memory" in text
+        or "allocate memory" in text
+        or "enough memory" in text
+    ):
+        return _("There is not enough memory for this model and so long a text ({problem}).").format(
+            problem=text or type(error).__name__
+        )
+    return f"{type(error).__name__}: {text}"
+
+
+def _field(line: bytes, name: str) -> int | None:
+    """A whole number of an object on a line; None where there is none."""
+    try:
+        value = orjson.loads(line)[name]
+    except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
+        return None
+    return value if isinstance(value, int) else None
 
 
 def _say(answer: dict[str, Any]) -> None:
     sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
     sys.stdout.buffer.flush()
+
+
+def _forget_output() -> None:
+    """Let the interpreter end without complaint over a pipe that nobody reads."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ import pytest
 from cli_helpers import Minimind, command
 from run_folders import write_run
 
-from minimind_tui.cli import generating
+from minimind_tui import generating
 
 WITH_FAKE = """
 import sys
-from minimind_tui.cli import generating, main
+from minimind_tui import generating
+from minimind_tui.cli import main
 generating.WORKER = "fake_generate"
 sys.exit(main())
 """
@@ -49,9 +50,11 @@ def test_every_option_reaches_the_process(minimind: Minimind, weights: Path) -> 
     called = minimind(
         "generate", "some.pth", "--prompt", "x", "--max-tokens", "9", "--temperature", "0.5", "--top_k", "3",
         "--top-p", "0.7", "--seed", "11", "--device", "cpu", "--no-cache",
+        "--num-attention-heads", "4",
     )  # fmt: skip
     expected = {
         "max_tokens": 9, "temperature": 0.5, "top_k": 3, "top_p": 0.7, "seed": 11, "device": "cpu", "use_cache": False,
+        "num_attention_heads": 4, "surrounded": True, "language": "en",
     }  # fmt: skip
     assert request_in(called.out).items() >= expected.items()
 

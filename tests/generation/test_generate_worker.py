@@ -51,6 +51,7 @@ def test_greedy_text_is_streamed_and_the_same_from_either_file_with_and_without_
     for code, lines, errors in answers:
         assert code == 0, errors
         assert lines[-1]["done"] and lines[-1]["tokens"] == 12 and lines[-1]["tokens_per_s"] > 0
+        assert lines[-1]["ended"] == "length" and lines[-1]["log_probability"] < 0
         pieces = [line["text"] for line in lines[:-1]]
         assert len(pieces) > 1
         texts.append("".join(pieces))
@@ -64,10 +65,16 @@ def test_greedy_text_is_streamed_and_the_same_from_either_file_with_and_without_
         ("absent.pth", {}, "absent.pth"),
         ("ours.pth", {"tokenizer": "/nowhere/tokenizer.json"}, "/nowhere"),
         ("ours.pth", {"device": "cuda:7"}, "cuda"),
-        ("ours.pth", {"max_tokens": "many", "shape": {"no": 1}}, "no"),
+        ("ours.pth", {"shape": {"no": 1}}, "no field named no"),
+        ("ours.pth", {"max_tokens": "many"}, "max_tokens is many"),
     ],
 )
 def test_a_mistake_is_told_in_words(weights, file, changes, words):
     code, lines, errors = ask(weights / file, **changes)
     assert code == 2 and "Traceback" not in errors
     assert words in lines[-1]["error"]
+
+
+def test_errors_come_in_the_language_asked_for(weights):
+    _code, lines, _errors = ask(weights / "absent.pth", language="zh")
+    assert "没有" in lines[-1]["error"]

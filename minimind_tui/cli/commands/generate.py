@@ -9,7 +9,7 @@ from minimind_tui.cli.completion import complete_run
 from minimind_tui.cli.options import argument, option
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from minimind_tui.weight_sources import Source
 
 
 def generate(
@@ -68,6 +68,15 @@ def generate(
         str | None,
         option("--tokenizer", metavar="PATH", help=_("The weights' tokenizer.json, where it is not the run's own.")),
     ] = None,
+    num_attention_heads: Annotated[
+        int | None,
+        option(
+            "--num_attention_heads",
+            metavar="N",
+            min=1,
+            help=_("The attention heads of a .pth, which does not tell them itself. (default: 8, as MiniMind's)"),
+        ),
+    ] = None,
     device: Annotated[
         str, option("--device", metavar="auto|cpu|cuda|mps", help=_("Where to compute. (default: auto)"))
     ] = "auto",
@@ -78,15 +87,14 @@ def generate(
 ) -> None:
     """Continue a text."""
     from engine.errors import UserError
-    from minimind_tui.cli.generating import find_source, write_continuation
+    from minimind_tui.generating import request_for
+    from minimind_tui.weight_sources import find_source
 
     if top_p <= 0:
         raise UserError(_("--top_p {top_p}: expected more than 0, at most 1.").format(top_p=top_p))
     found = find_source(source, checkpoint, tokenizer)
-    request: dict[str, Any] = {
-        "weights": str(found.weights),
-        "tokenizer": str(found.tokenizer),
-        "shape": None,
+    how: dict[str, Any] = {
+        "num_attention_heads": num_attention_heads,
         "max_tokens": max_tokens,
         "temperature": temperature,
         "top_k": top_k,
@@ -95,20 +103,22 @@ def generate(
         "device": device,
         "use_cache": not no_cache,
     }
-    if prompt is not None:
-        write_continuation({**request, "prompt": prompt}, json_lines=json)
-    elif not sys.stdin.isatty():
-        write_continuation({**request, "prompt": sys.stdin.read().rstrip("\n")}, json_lines=json)
-    else:
-        _converse(request, found.weights)
+    if prompt is None and sys.stdin.isatty():
+        _converse(found, how)
+        return
+    text = sys.stdin.read().rstrip("\n") if prompt is None else prompt
+    from minimind_tui.cli.generating import write_continuation
+
+    write_continuation(request_for(found, text, **how), json_lines=json)
 
 
-def _converse(request: dict[str, Any], weights: "Path") -> None:
+def _converse(source: "Source", how: dict[str, Any]) -> None:
     """Read prompts from the terminal until its end (Ctrl-D)."""
     from minimind_tui.cli.generating import write_continuation
     from minimind_tui.cli.terminal import say
+    from minimind_tui.generating import request_for
 
-    say(_("{weights}: type a beginning and Enter; Ctrl-D ends.").format(weights=weights.name))
+    say(_("{weights}: type a beginning and Enter; Ctrl-D ends.").format(weights=source.weights.name))
     while True:
         try:
             prompt = input("> ")
@@ -116,4 +126,4 @@ def _converse(request: dict[str, Any], weights: "Path") -> None:
             say("")
             return
         if prompt:
-            write_continuation({**request, "prompt": prompt}, json_lines=False)
+            write_continuation(request_for(source, prompt, **how), json_lines=False)
