@@ -11,6 +11,8 @@ Dtype = Literal["fp32", "fp16", "bf16"]
 LOGITS_SLICE_BYTES = 32 * 2**20
 """The loss head holds this much of logits in fp32 at a time; engine.train.loss keeps to it."""
 
+_RUNTIME_BYTES = {"cpu": 360 * 10**6, "accelerator": 500 * 10**6}
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
@@ -18,7 +20,7 @@ class MemoryEstimate:
 
     `activations` wait for the backward pass; `passing` is the larger of what the head and one block hold on the way.
 
-    The runtime itself (some 0.3 GB of torch on a cpu, a context of about as much on a GPU) comes on top.
+    The runtime itself comes on top: `runtime_bytes`.
     """
 
     weights: int
@@ -59,6 +61,11 @@ def memory_estimate(
         activations=positions * _kept_per_position(shape, low, recompute) + mask,
         passing=max(_head(shape, positions), positions * _passing_per_position(shape, low)),
     )
+
+
+def runtime_bytes(device: Literal["cpu", "accelerator"]) -> int:
+    """What a training takes before it has a model: Python, torch and the tokenizer on a cpu, a context on a GPU."""
+    return _RUNTIME_BYTES[device]
 
 
 def _kept_per_position(shape: ModelShape, low: int, recompute: bool) -> int:

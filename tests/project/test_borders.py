@@ -21,7 +21,7 @@ ROOMS: dict[str, set[str]] = {
     "settings": {"ground"},
     "data": {"ground"},
     "run": {"ground", "settings"},
-    "estimate": {"ground", "settings", "run"},
+    "estimate": {"ground", "settings", "data", "run"},
     "model": {"ground", "settings"},
     "convert": {"ground", "settings", "model"},
     "train": {"ground", "settings", "data", "run", "estimate", "model", "convert"},
