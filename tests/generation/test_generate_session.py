@@ -49,9 +49,9 @@ class Session:
         self.process.stdin.write(json.dumps(message).encode() + b"\n")
         self.process.stdin.flush()
 
-    def ask(self, weights, **changes):
+    def ask(self, path, **changes):
         self.number += 1
-        asked = {"id": self.number, "weights": str(weights), "tokenizer": str(TOKENIZER), "prompt": "从前", "seed": 3}
+        asked = {"id": self.number, "weights": str(path), "tokenizer": str(TOKENIZER), "prompt": "从前", "seed": 3}
         self.send(**asked | {"max_tokens": 8} | changes)
         return self.number
 
