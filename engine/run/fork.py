@@ -16,6 +16,7 @@ from engine.language import _
 from engine.places import runs_dir as usual_runs_dir
 from engine.run.checkpoints import CheckpointError, CheckpointInfo, best, copy_checkpoint, scan
 from engine.run.clock import seconds_since, utc_iso
+from engine.run.course import current_course
 from engine.run.create import create_run
 from engine.run.folder import RunFolder
 from engine.run.launch import deadline_moment, is_same_data, weights_name
@@ -36,7 +37,6 @@ from engine.settings.onward import (
 )
 from engine.settings.resolve import build_settings
 from engine.settings.run_toml import parse_settings, render_settings
-from engine.settings.schedule import Horizon, Schedule
 from engine.settings.settings import Settings
 
 Wanted = int | Literal["last", "best"] | None
@@ -222,28 +222,6 @@ def make_fork(plan: ForkPlan, runs_dir: Path | None = None, on_bytes: Callable[[
             shutil.rmtree(folder.path, ignore_errors=True)  # nobody can have started it yet
             raise
     return folder
-
-
-def current_course(record: CheckpointRecord) -> tuple[Schedule, Horizon, float] | None:
-    """The schedule, the horizon and the factor on the learning rate that a checkpoint was saved under.
-
-    None where its record does not say, or says what makes no sense.
-    """
-    course = record.course
-    if course is None:
-        return None
-    try:
-        schedule = Schedule(
-            course.kind,  # type: ignore[arg-type]
-            course.learning_rate,
-            warmup_steps=course.warmup_steps,
-            min_lr_ratio=course.min_lr_ratio,
-            decay_share=course.decay_share,
-            start=course.start,
-        )
-        return schedule, Horizon.from_list(course.horizon), course.lr_scale
-    except (ValueError, TypeError):
-        return None
 
 
 def _with_course(

@@ -13,7 +13,9 @@ from engine.errors import UserError
 from engine.language import _
 from engine.places import runs_dir as usual_runs_dir
 from engine.run.atomic import write_atomic
+from engine.run.checkpoints import newest
 from engine.run.clock import parse_utc, utc_iso
+from engine.run.course import current_course
 from engine.run.create import create_run
 from engine.run.find import list_runs
 from engine.run.folder import RunFolder
@@ -24,7 +26,8 @@ from engine.run.schema import Lineage, Manifest, State
 from engine.settings.material import find_data, find_tokenizer
 from engine.settings.moments import deadline_at
 from engine.settings.network import shape_from_settings
-from engine.settings.on_resume import ResumeChange, check_resume
+from engine.settings.on_resume import LENGTH, ResumeChange, check_resume
+from engine.settings.onward import bounded_by_time, bounded_end, updates_left
 from engine.settings.resolve import build_settings
 from engine.settings.run_toml import parse_settings, render_settings
 from engine.settings.settings import Settings
@@ -67,6 +70,8 @@ class ResumePlan:
     change: ResumeChange
     paused: bool
     """Its supervisor waits for `continue`: none need be started."""
+    finished: bool = False
+    """It was finished, and goes on to a later end: start it `again`."""
 
 
 def weights_name(settings: Settings) -> str:
@@ -165,17 +170,17 @@ def newest_unfinished(wanted: str, runs_dir: Path | None = None) -> RunFolder:
     )
 
 
-def refuse_unresumable(folder: RunFolder) -> None:
-    """Return if the run can go on (a paused one can). Raises UserError when it runs, or is finished."""
+def refuse_unresumable(folder: RunFolder, *, longer: bool = False) -> None:
+    """Return if the run can go on (a paused one can, a finished one if it is made `longer`). Raises UserError."""
     seen = observe(folder)
     if seen.is_live and seen.state is not State.PAUSED:
         raise UserError(_("Run {run} is running already. Watch it: minimind attach {run}").format(run=folder.id))
-    if seen.state is State.FINISHED:
+    if seen.state is State.FINISHED and not longer:
         steps = seen.status.step if seen.status else 0
         raise UserError(
             _(
                 "Run {run} is finished: all its {steps} steps are made, nothing is left to resume. "
-                "To train its weights further, start a new run: minimind run --from_weight {run}"
+                "To train it further, fork it with more epochs: minimind fork {run} --epochs N"
             ).format(run=folder.id, steps=steps)
         )
     deadline = folder.read_manifest().deadline_at
@@ -183,7 +188,7 @@ def refuse_unresumable(folder: RunFolder) -> None:
         raise UserError(
             _(
                 "Run {run} was to end by {moment}, which is over: nothing is left to resume. "
-                "To train its weights further, start a new run: minimind run --from_weight {run}"
+                "To train it further, fork it: minimind fork {run} --deadline none"
             ).format(run=folder.id, moment=deadline)
         )
 
@@ -193,15 +198,22 @@ def plan_resume(
 ) -> ResumePlan:
     """Check that a run can go on with the changed `values`; nothing is written.
 
-    Raises UserError when it runs or is finished, for a wrong value, and for a setting that a run keeps.
+    More epochs (or another max_steps) are taken where the schedule can be moved without changing any update made:
+    constant, or wsd before its decay. Then a finished run goes on, too. Raises UserError when it runs or is finished,
+    for a wrong value, and for a setting that a run keeps.
     """
-    refuse_unresumable(folder)
+    lengthens = any(name in (values or {}) for name in LENGTH) and _may_lengthen(folder)
+    refuse_unresumable(folder, longer=lengthens)
     before, preset = parse_settings(folder.run_toml)
     asked = dict(values or {})
     if "data_path" in asked and is_same_data(folder, str(asked["data_path"])):
         del asked["data_path"]  # spelt otherwise, but the file it was trained on
     after = build_settings(before.model_dump(), asked, places=places)
-    return ResumePlan(folder, after, preset, check_resume(before, after), observe(folder).state is State.PAUSED)
+    change = check_resume(before, after, may_lengthen=lengthens and not bounded_by_time(before))
+    state = observe(folder).state
+    if state is State.FINISHED or set(change.changed) & set(LENGTH):
+        _refuse_nothing_left(folder, after)
+    return ResumePlan(folder, after, preset, change, state is State.PAUSED, state is State.FINISHED)
 
 
 def apply_changes(plan: ResumePlan) -> None:
@@ -237,6 +249,35 @@ def deadline_moment(deadline: str) -> datetime:
             )
         )
     return moment
+
+
+def _may_lengthen(folder: RunFolder) -> bool:
+    """Whether the newest checkpoint stands where its schedule's end may still be moved."""
+    info = newest(folder)
+    course = None if info is None or info.record is None else current_course(info.record)
+    return info is not None and course is not None and course[0].extends_in_place(course[1], info.step)
+
+
+def _refuse_nothing_left(folder: RunFolder, settings: Settings) -> None:
+    """Raise UserError when the newest checkpoint stands at, or beyond, the end that `settings` ask for."""
+    info = newest(folder)
+    record = None if info is None else info.record
+    if record is None or record.epoch is None or record.row is None or not record.row_count:
+        return
+    left = updates_left(
+        record.epoch,
+        record.row,
+        epochs=settings.epochs,
+        row_count=record.row_count,
+        rows_per_update=settings.rows_per_update,
+    )
+    if bounded_end(record.step, left, settings.max_steps) <= record.step:
+        raise UserError(
+            _(
+                "Run {run} has made all {step} updates that epochs = {epochs} and max_steps = {most} allow: nothing "
+                "is left to resume. Give it more."
+            ).format(run=folder.id, step=record.step, epochs=settings.epochs, most=settings.max_steps)
+        )
 
 
 def is_same_data(folder: RunFolder, asked: str) -> bool:
