@@ -26,22 +26,38 @@ def content_sha256(
     read or changes while it is read; BuildStopped when should_stop says so.
     """
     real = Path(os.path.realpath(path))
-    memo = cache_dir / "tokens" / "hashes" / f"{hashlib.sha256(os.fsencode(real)).hexdigest()[:32]}.json"
     identity = _identity(real)
-    try:
-        remembered = orjson.loads(memo.read_bytes())
-        if remembered["identity"] == identity:
-            return str(remembered["sha256"])
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
-        pass
+    if (sha256 := _remembered(_memo(real, cache_dir), identity)) is not None:
+        return sha256
     looked_at = time.time_ns()
     sha256 = _hash(real, identity["size"], progress, should_stop)
     if _identity(real) != identity:
         raise UserError(_("{path} changed while it was read: wait until it is complete.").format(path=path))
     newest = max(identity["mtime_ns"], identity["ctime_ns"])
     if newest < looked_at - RACY_NS:
-        _remember(memo, {"path": str(real), "identity": identity, "sha256": sha256})
+        _remember(_memo(real, cache_dir), {"path": str(real), "identity": identity, "sha256": sha256})
     return sha256
+
+
+def remembered_sha256(path: Path, cache_dir: Path) -> str | None:
+    """The hash of the file as it is now, if `content_sha256` remembers it: nothing of the file is read.
+
+    Raises UserError when the file cannot be looked at.
+    """
+    real = Path(os.path.realpath(path))
+    return _remembered(_memo(real, cache_dir), _identity(real))
+
+
+def _memo(real: Path, cache_dir: Path) -> Path:
+    return cache_dir / "tokens" / "hashes" / f"{hashlib.sha256(os.fsencode(real)).hexdigest()[:32]}.json"
+
+
+def _remembered(memo: Path, identity: dict[str, int]) -> str | None:
+    try:
+        remembered = orjson.loads(memo.read_bytes())
+        return str(remembered["sha256"]) if remembered["identity"] == identity else None
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        return None
 
 
 def _identity(path: Path) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Rows: the pieces of documents that share a fixed number of positions, and the batches made of them."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,30 +10,24 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.data.cache_folder import (
-    BuildProgress,
     Progress,
     ShouldStop,
-    Staging,
     build_lock,
     map_array,
-    raise_if_stopped,
     read_intact_meta,
     staging,
 )
-from engine.data.packing import pack_best_fit
+from engine.data.row_building import FORMAT, RowBuilder, ramps
 from engine.data.token_cache import TokenCache
 from engine.errors import UserError
 from engine.language import _
 
-FORMAT = 1
 IGNORE = -100
 """The label of positions that carry no loss (torch's default ignore_index)."""
 
 SpecialTokens = Literal["both", "none"]
 Overlong = Literal["split", "truncate"]
 Integers = npt.NDArray[np.int64]
-_PIECES_PER_WINDOW = 2**20
-_DOCUMENTS_PER_BLOCK = 2**20
 
 
 @dataclass
@@ -108,6 +102,12 @@ class RowTable:
         """Share of positions that carry loss."""
         return self.target_tokens / self.positions
 
+    @property
+    def mean_context(self) -> float:
+        """How many positions a token's attention spans: the mean over tokens of the length of their own piece."""
+        lengths = self.piece_length
+        return float(np.square(lengths, dtype=np.float64).sum() / lengths.sum(dtype=np.float64))
+
     def documents_of(self, row: int) -> list[tuple[int, int]]:
         """(document index, line number in the file) of each piece of a row, in order."""
         documents = self.piece_document[int(self.first_piece[row]) : int(self.first_piece[row + 1])]
@@ -134,7 +134,7 @@ class RowTable:
     def _fill(self, batch: Batch, rows: Integers) -> None:
         first = self.first_piece[rows].astype(np.int64)
         pieces_per_row = self.first_piece[rows + 1].astype(np.int64) - first
-        in_row = _ramps(pieces_per_row)
+        in_row = ramps(pieces_per_row)
         pieces = np.repeat(first, pieces_per_row) + in_row
         length = self.piece_length[pieces].astype(np.int64)
         start = self.piece_start[pieces].astype(np.int64)
@@ -144,7 +144,7 @@ class RowTable:
         if self.text_limit is not None:
             text_length = np.minimum(text_length, self.text_limit)
 
-        within = _ramps(length)
+        within = ramps(length)
         # Rows are filled from the left: a position's place in the batch is its place among all positions of these rows
         # plus the padding at the end of the rows before its own.
         padding = self.max_seq_len - self.row_targets[rows].astype(np.int64)
@@ -170,13 +170,6 @@ class RowTable:
         return tokens
 
 
-def _ramps(lengths: Integers) -> Integers:
-    """0..n-1 for each n of `lengths`, one after another."""
-    ends = np.cumsum(lengths)
-    ramp: Integers = np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - lengths, lengths)
-    return ramp
-
-
 def build_rows(
     cache: TokenCache,
     documents: npt.NDArray[Any] | None = None,
@@ -200,51 +193,100 @@ def build_rows(
     counted. pack puts whole pieces into rows by best fit, in windows of about a million pieces; without it each piece
     has a row of its own. Raises UserError when no document has a target, when the disk is full; BuildStopped.
     """
-    mask = _as_mask(documents, cache.document_count)
-    if special_tokens == "none":
-        bos_id = eos_id = None
-    elif bos_id is None or eos_id is None:
-        raise ValueError('special_tokens "both" needs bos_id and eos_id')
-    fingerprint = _fingerprint(cache, mask, max_seq_len, bos_id, eos_id, pack, overlong)
-    folder = cache.folder / "rows" / fingerprint
-    builder = _Builder(cache, mask, max_seq_len, bos_id is not None, overlong, pack)
-    meta = read_intact_meta(folder, FORMAT)
+    plan = _Plan.of(cache, documents, max_seq_len, bos_id, eos_id, pad_id, pack, special_tokens, overlong)
+    meta = read_intact_meta(plan.folder, FORMAT)
     built = False
     if meta is None:
         with build_lock(cache.folder.with_suffix(".build"), progress, should_stop) as tell:
-            meta = read_intact_meta(folder, FORMAT)
+            meta = read_intact_meta(plan.folder, FORMAT)
             if meta is None:
-                with staging(folder) as work:
-                    builder.fill(work, tell, should_stop)
-                meta = read_intact_meta(folder, FORMAT)
+                with staging(plan.folder) as work:
+                    plan.builder.fill(work, tell, should_stop)
+                meta = read_intact_meta(plan.folder, FORMAT)
                 built = True
     if meta is None:
         raise UserError(
-            _("The rows in {folder} were damaged while they were written: is the disk sound?").format(folder=folder)
+            _("The rows in {folder} were damaged while they were written: is the disk sound?").format(
+                folder=plan.folder
+            )
         )
-    return RowTable(
-        cache=cache,
-        folder=folder,
-        fingerprint=fingerprint,
-        max_seq_len=max_seq_len,
-        bos_id=bos_id,
-        eos_id=eos_id,
-        pad_id=pad_id,
-        text_limit=builder.text_limit,
-        target_tokens=meta["target_tokens"],
-        documents=meta["documents"],
-        skipped_documents=meta["skipped_documents"],
-        split_documents=meta["split_documents"],
-        truncated_documents=meta["truncated_documents"],
-        truncated_tokens=meta["truncated_tokens"],
-        text_bytes=meta["text_bytes"],
-        built=built,
-        row_targets=map_array(folder / "row_targets.bin", "<u4"),
-        first_piece=map_array(folder / "first_piece.bin", "<u8"),
-        piece_document=map_array(folder / "piece_document.bin", "<u4"),
-        piece_start=map_array(folder / "piece_start.bin", "<u4"),
-        piece_length=map_array(folder / "piece_length.bin", "<u4"),
-    )
+    return plan.open(meta, built)
+
+
+def existing_rows(
+    cache: TokenCache,
+    documents: npt.NDArray[Any] | None = None,
+    *,
+    max_seq_len: int,
+    bos_id: int | None,
+    eos_id: int | None,
+    pad_id: int = 0,
+    pack: bool = True,
+    special_tokens: SpecialTokens = "both",
+    overlong: Overlong = "split",
+) -> RowTable | None:
+    """The rows that build_rows would find built already; None when there are none yet. Builds nothing."""
+    plan = _Plan.of(cache, documents, max_seq_len, bos_id, eos_id, pad_id, pack, special_tokens, overlong)
+    meta = read_intact_meta(plan.folder, FORMAT)
+    return None if meta is None else plan.open(meta, built=False)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Where one selection's rows lie, and what builds them."""
+
+    cache: TokenCache
+    fingerprint: str
+    bos_id: int | None
+    eos_id: int | None
+    pad_id: int
+    builder: RowBuilder
+
+    @classmethod
+    def of(
+        cls,
+        cache: TokenCache,
+        documents: npt.NDArray[Any] | None,
+        max_seq_len: int,
+        bos_id: int | None,
+        eos_id: int | None,
+        pad_id: int,
+        pack: bool,
+        special_tokens: SpecialTokens,
+        overlong: Overlong,
+    ) -> "_Plan":
+        mask = _as_mask(documents, cache.document_count)
+        if special_tokens == "none":
+            bos_id = eos_id = None
+        elif bos_id is None or eos_id is None:
+            raise ValueError('special_tokens "both" needs bos_id and eos_id')
+        fingerprint = _fingerprint(cache, mask, max_seq_len, bos_id, eos_id, pack, overlong)
+        builder = RowBuilder(cache, mask, max_seq_len, bos_id is not None, overlong == "truncate", pack)
+        return cls(cache, fingerprint, bos_id, eos_id, pad_id, builder)
+
+    @property
+    def folder(self) -> Path:
+        return self.cache.folder / "rows" / self.fingerprint
+
+    def open(self, meta: dict[str, Any], built: bool) -> RowTable:
+        names = ("documents", "skipped_documents", "split_documents", "truncated_documents", "truncated_tokens")
+        return RowTable(
+            cache=self.cache,
+            folder=self.folder,
+            fingerprint=self.fingerprint,
+            max_seq_len=self.builder.max_seq_len,
+            bos_id=self.bos_id,
+            eos_id=self.eos_id,
+            pad_id=self.pad_id,
+            text_limit=self.builder.text_limit,
+            **{name: meta[name] for name in (*names, "target_tokens", "text_bytes")},
+            row_targets=map_array(self.folder / "row_targets.bin", "<u4"),
+            built=built,
+            first_piece=map_array(self.folder / "first_piece.bin", "<u8"),
+            piece_document=map_array(self.folder / "piece_document.bin", "<u4"),
+            piece_start=map_array(self.folder / "piece_start.bin", "<u4"),
+            piece_length=map_array(self.folder / "piece_length.bin", "<u4"),
+        )
 
 
 def _as_mask(documents: npt.NDArray[Any] | None, count: int) -> npt.NDArray[np.bool_]:
@@ -271,94 +313,3 @@ def _fingerprint(
     digest = hashlib.sha256(np.packbits(mask).tobytes())
     digest.update("\0".join(map(str, (FORMAT, cache.key, max_seq_len, bos_id, eos_id, pack, overlong))).encode())
     return digest.hexdigest()[:32]
-
-
-class _Builder:
-    """Cuts documents into pieces, packs them and writes one row table into a staging folder."""
-
-    def __init__(
-        self,
-        cache: TokenCache,
-        mask: npt.NDArray[np.bool_],
-        max_seq_len: int,
-        specials: bool,
-        overlong: Overlong,
-        pack: bool,
-    ) -> None:
-        self.cache = cache
-        self.mask = mask
-        self.max_seq_len = max_seq_len
-        self.specials = 2 if specials else 0
-        self.text_limit = max_seq_len - self.specials if overlong == "truncate" else None
-        self.pack = pack
-        if max_seq_len <= self.specials:
-            raise ValueError(f"max_seq_len {max_seq_len} leaves no room for text")
-        names = ("documents", "skipped_documents", "split_documents", "truncated_documents", "truncated_tokens")
-        self.counts = dict.fromkeys((*names, "text_bytes", "target_tokens"), 0)
-
-    def fill(self, work: Staging, progress: Progress, should_stop: ShouldStop | None) -> None:
-        total = self.cache.document_count
-        pieces = 0
-        work.append("first_piece.bin", np.zeros(1, "<u8"))
-        for documents_done, (document, start, length) in self._windows():
-            raise_if_stopped(should_stop)
-            if self.pack:
-                row, rows = pack_best_fit(length, self.max_seq_len)
-                order = np.argsort(row, kind="stable")
-                document, start, length = document[order], start[order], length[order]
-                pieces_per_row = np.bincount(row, minlength=rows)
-            else:
-                pieces_per_row = np.ones(len(length), dtype=np.int64)
-            ends = np.cumsum(pieces_per_row)
-            targets = np.add.reduceat(length, ends - pieces_per_row)
-            work.append("first_piece.bin", (pieces + ends).astype("<u8"))
-            work.append("row_targets.bin", targets.astype("<u4"))
-            work.append("piece_document.bin", document.astype("<u4"))
-            work.append("piece_start.bin", start.astype("<u4"))
-            work.append("piece_length.bin", length.astype("<u4"))
-            pieces += len(length)
-            self.counts["target_tokens"] += int(length.sum())
-            work.expected_bytes = work.written_bytes * total // max(1, documents_done)
-            progress(BuildProgress("packing", documents_done, total, self.counts["documents"]))
-        if not pieces:
-            raise UserError(
-                _("{path}: no document to train on has two tokens, so there is nothing to predict.").format(
-                    path=self.cache.source
-                )
-            )
-        work.seal({"format": FORMAT, "cache": self.cache.key, "max_seq_len": self.max_seq_len, **self.counts})
-
-    def _windows(self) -> Iterator[tuple[int, tuple[Integers, Integers, Integers]]]:
-        """(documents looked at so far, (document, start, length) of up to about a million pieces)."""
-        for block in range(0, len(self.mask), _DOCUMENTS_PER_BLOCK):
-            document = np.flatnonzero(self.mask[block : block + _DOCUMENTS_PER_BLOCK]) + block
-            text = (self.cache.offsets[document + 1] - self.cache.offsets[document]).astype(np.int64)
-            kept = text if self.text_limit is None else np.minimum(text, self.text_limit)
-            positions = np.where(text > 0, kept + self.specials - 1, 0)
-            usable = positions > 0
-            self._count(document, text, kept, positions, usable)
-            document, positions = document[usable], positions[usable]
-            pieces = -(-positions // self.max_seq_len)
-            ends = np.cumsum(pieces)
-            begin = 0
-            while begin < len(document):
-                base = int(ends[begin - 1]) if begin else 0
-                end = max(begin + 1, int(np.searchsorted(ends, base + _PIECES_PER_WINDOW, side="right")))
-                cut = pieces[begin:end]
-                start = _ramps(cut) * self.max_seq_len
-                length = np.minimum(np.repeat(positions[begin:end], cut) - start, self.max_seq_len)
-                yield int(document[end - 1]) + 1, (np.repeat(document[begin:end], cut), start, length)
-                begin = end
-
-    def _count(
-        self, document: Integers, text: Integers, kept: Integers, positions: Integers, usable: npt.NDArray[np.bool_]
-    ) -> None:
-        counts = self.counts
-        text_bytes = self.cache.text_bytes[document].astype(np.int64)
-        shares = np.where(kept < text, text_bytes * kept // np.maximum(text, 1), text_bytes)
-        counts["documents"] += int(usable.sum())
-        counts["skipped_documents"] += int((~usable).sum())
-        counts["split_documents"] += int((positions > self.max_seq_len).sum())
-        counts["truncated_documents"] += int((kept < text).sum())
-        counts["truncated_tokens"] += int((text - kept).sum())
-        counts["text_bytes"] += int(shares[usable].sum())

@@ -26,7 +26,7 @@ from engine.data.cache_folder import (
     read_intact_meta,
     staging,
 )
-from engine.data.content_hash import content_sha256
+from engine.data.content_hash import content_sha256, remembered_sha256
 from engine.data.encoding import encode_documents
 from engine.data.file_check import check_file
 from engine.data.jsonl import NOTE_KINDS, LineReader, Problem
@@ -118,8 +118,7 @@ def open_token_cache(
     except OSError as error:
         raise in_words(error, cache_dir) from error
     content = content_sha256(data_path, cache_dir, progress=progress, should_stop=should_stop)
-    identity = "\0".join((content, tokenizer.sha256, text_field, control_text, str(FORMAT)))
-    key = hashlib.sha256(identity.encode()).hexdigest()[:32]
+    key = _key(content, tokenizer, text_field, control_text)
     folder = cache_dir / "tokens" / key
     in_use = FileLock(folder.with_suffix(".use"))
     in_use.acquire(exclusive=False, wait=True)
@@ -145,11 +144,49 @@ def open_token_cache(
     return cache
 
 
+def existing_token_cache(
+    data_path: Path,
+    tokenizer: Tokenizer,
+    *,
+    cache_dir: Path,
+    text_field: str = "text",
+    bad_lines: BadLines = "skip",
+    bad_lines_limit: float = 0.01,
+    control_text: ControlText = "control",
+) -> TokenCache | None:
+    """The token cache that open_token_cache would find built already; None when there is none yet.
+
+    Builds and hashes nothing: it takes milliseconds. Raises UserError for a file that cannot be looked at, and for
+    unusable lines beyond the policy.
+    """
+    content = remembered_sha256(data_path, cache_dir)
+    if content is None:
+        return None
+    key = _key(content, tokenizer, text_field, control_text)
+    folder = cache_dir / "tokens" / key
+    if not folder.is_dir():
+        return None
+    in_use = FileLock(folder.with_suffix(".use"))
+    if not in_use.acquire(exclusive=False, wait=False):  # it is being removed
+        return None
+    meta = read_intact_meta(folder, FORMAT)
+    if meta is None:
+        return None
+    cache = _open(folder, key, meta, in_use, built=False)
+    _Policy(data_path, bad_lines, bad_lines_limit).check_all(cache.problem_counts, cache.line_count, cache.problems)
+    return cache
+
+
 def available_cores() -> int:
     """Cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return max(1, os.cpu_count() or 1)
+
+
+def _key(content: str, tokenizer: Tokenizer, text_field: str, control_text: ControlText) -> str:
+    identity = "\0".join((content, tokenizer.sha256, text_field, control_text, str(FORMAT)))
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
 def _open(folder: Path, key: str, meta: dict[str, Any], in_use: FileLock, built: bool) -> TokenCache:

@@ -22,7 +22,8 @@ from engine.estimate.size import checkpoint_bytes, parameters
 from engine.language import _
 from engine.settings.moments import deadline_at, format_duration
 from engine.settings.network import shape_from_settings
-from engine.settings.schedule import Schedule, plan_total
+from engine.settings.onward import bounded_end, schedule_of, updates_left
+from engine.settings.schedule import plan_total
 from engine.settings.settings import Settings
 from engine.settings.shape import ModelShape
 
@@ -152,13 +153,7 @@ def preview_run(
 
 def learning_rate_curve(settings: Settings, updates: int) -> list[tuple[int, float]]:
     """(number of the update from 1, its learning rate) of a run of `updates`, at up to `CURVE_POINTS` places."""
-    schedule = Schedule(
-        settings.schedule,
-        settings.learning_rate,
-        warmup_steps=settings.warmup_steps,
-        min_lr_ratio=settings.min_lr_ratio,
-        decay_share=settings.decay_ratio,
-    )
+    schedule = schedule_of(settings)
     horizon = schedule.plan(updates)
     last = updates - 1
     steps = {round(last * place / max(1, CURVE_POINTS - 2)) for place in range(CURVE_POINTS - 1)}
@@ -195,13 +190,14 @@ def _course(
     notes: list[str],
 ) -> dict[str, Any]:
     """How many updates, over how many tokens, in how much time, and what ends them."""
-    from engine.data.stream import updates_per_epoch  # numpy's import is spared until there are rows
-
     rows = settings.rows_per_update * processes
-    per_epoch = updates_per_epoch(data.rows_per_epoch, rows)
-    by_epochs, max_steps = settings.epochs * per_epoch, settings.max_steps or None
-    most, ending = plan_total(by_epochs, max_steps)
-    ended_by: EndedBy = "max_steps" if ending == "max_steps" else "epochs"
+
+    def updates_of(epochs: int) -> int:
+        return updates_left(0, 0, epochs=epochs, row_count=data.rows_per_epoch, rows_per_update=rows)
+
+    per_epoch = updates_of(1)
+    most = bounded_end(0, updates_of(settings.epochs), settings.max_steps)
+    ended_by: EndedBy = "max_steps" if settings.max_steps == most else "epochs"
     updates: int | None = most
     low = high = most
     seconds = pace.run(settings, most, _whole(most, data, rows, per_epoch)) if pace is not None else None
@@ -211,8 +207,8 @@ def _course(
     elif bound is not None and pace is not None and seconds is not None:
         left = max(0.0, bound.left - pace.ending.middle)
         each = pace.per_update(settings)
-        low, high = (plan_total(by_epochs, max_steps, left, second).total for second in (each.high, each.low))
-        updates, ending = plan_total(by_epochs, max_steps, left, each.middle)
+        low, high = (plan_total(most, None, left, second).total for second in (each.high, each.low))
+        updates, ending = plan_total(most, None, left, each.middle)
         if ending == "time":
             ended_by = bound.by
         elif settings.time_budget or seconds.high < bound.left:

@@ -135,7 +135,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         link,
         trackers,
         computing.device,
-        flops_per_token(shape, _context(material)),
+        flops_per_token(shape, material.training.mean_context),
         peak_flops(computing.info.name, computing.precision.dtype) or computing.matmul_rate,
     )
     bounds = _time_bounds(settings, state, manifest)
@@ -262,12 +262,6 @@ def _network(
     if problem is not None:
         link.event(EventKind.WARNING, link.start_step, message=_("Training runs uncompiled. {why}").format(why=problem))
     return network
-
-
-def _context(material: Material) -> float:
-    """How many positions a token's attention spans: the mean over tokens of their own document's length."""
-    lengths = material.training.piece_length
-    return float(np.square(lengths, dtype=np.float64).sum() / lengths.sum(dtype=np.float64))
 
 
 def _samples(settings: Settings, tokenizer: Tokenizer) -> SampleSettings:

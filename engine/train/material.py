@@ -8,6 +8,7 @@ from typing import Any
 import numpy.typing as npt
 
 from engine.data.cache_folder import BuildProgress
+from engine.data.row_options import row_options
 from engine.data.rows import RowTable, build_rows
 from engine.data.split import choose_validation
 from engine.data.token_cache import TokenCache, open_token_cache
@@ -60,28 +61,15 @@ def open_material(
     _tell_of_lines(cache, link)
     split = choose_validation(cache, max_tokens=settings.validation_tokens) if settings.validation else None
 
-    surrounded = settings.special_tokens == "both"
+    def rows(documents: npt.NDArray[Any] | None, *, validation: bool) -> RowTable:
+        options = row_options(settings, tokenizer, validation=validation)
+        return build_rows(cache, documents, **options, progress=progress, should_stop=should_stop)
 
-    def rows(documents: npt.NDArray[Any] | None, *, recipe: bool) -> RowTable:
-        return build_rows(
-            cache,
-            documents,
-            max_seq_len=settings.max_seq_len,
-            pack=settings.pack if recipe else True,
-            special_tokens=settings.special_tokens,
-            overlong=settings.overlong if recipe else "split",
-            bos_id=tokenizer.bos_id if surrounded else None,
-            eos_id=tokenizer.eos_id if surrounded else None,
-            pad_id=tokenizer.pad_id,
-            progress=progress,
-            should_stop=should_stop,
-        )
-
-    training = rows(None if split is None else split.training, recipe=True)
+    training = rows(None if split is None else split.training, validation=False)
     _tell_of_rows(training, link)
     validation = None
     if split is not None and len(split.validation):
-        validation = rows(split.validation, recipe=False)
+        validation = rows(split.validation, validation=True)
     elif settings.validation:
         message = _("The text is too small to hold anything out: there will be no validation.")
         _warn(link, message)

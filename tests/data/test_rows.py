@@ -13,7 +13,7 @@ from data_material import make_texts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.data import cache_folder, rows
+from engine.data import cache_folder, row_building, rows
 from engine.data.rows import IGNORE, Batch, RowTable, build_rows
 from engine.data.token_cache import TokenCache
 from engine.errors import UserError
@@ -229,9 +229,10 @@ def test_damaged_rows_are_built_again(make_cache: MakeCache) -> None:
 def test_small_windows_lose_nothing(make_cache: MakeCache, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = make_cache(make_texts(500))
     whole = build_rows(cache, max_seq_len=32, bos_id=BOS, eos_id=EOS)
-    monkeypatch.setattr(rows, "_PIECES_PER_WINDOW", 50)
-    monkeypatch.setattr(rows, "_DOCUMENTS_PER_BLOCK", 70)
-    monkeypatch.setattr(rows, "FORMAT", 999)
+    monkeypatch.setattr(row_building, "_PIECES_PER_WINDOW", 50)
+    monkeypatch.setattr(row_building, "_DOCUMENTS_PER_BLOCK", 70)
+    for module in (rows, row_building):
+        monkeypatch.setattr(module, "FORMAT", 999)
     windowed = build_rows(cache, max_seq_len=32, bos_id=BOS, eos_id=EOS)
     assert windowed.row_count > whole.row_count
     assert sorted(pieces_of(whole_table(windowed))) == sorted(pieces_of(whole_table(whole)))
