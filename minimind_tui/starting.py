@@ -9,6 +9,7 @@ from engine.data.file_check import check_file
 from engine.errors import UserError
 from engine.language import _
 from engine.run.folder import RunFolder
+from engine.run.fork import ForkPlan, Wanted, plan_fork
 from engine.run.launch import RunPlan, plan_run
 from engine.run.start import WORKER, start_run
 from engine.settings.presets import DEFAULT_PRESET, load_preset
@@ -20,9 +21,9 @@ WORKER_VARIABLE = "MINIMIND_WORKER"
 """Names another module to run as the worker; for tests, which have no torch to spare."""
 
 
-def start_detached(folder: RunFolder, *, max_restarts: int = 0) -> None:
-    """Start a made run's supervisor, or go on with an ended run. Raises UserError."""
-    start_run(folder, worker=os.environ.get(WORKER_VARIABLE) or WORKER, max_restarts=max_restarts)
+def start_detached(folder: RunFolder, *, max_restarts: int = 0, again: bool = False) -> None:
+    """Start a made run's supervisor, or go on with an ended run (`again` a finished one). Raises UserError."""
+    start_run(folder, worker=os.environ.get(WORKER_VARIABLE) or WORKER, max_restarts=max_restarts, again=again)
 
 
 def asked_settings(
@@ -54,4 +55,23 @@ def checked_plan(settings: Settings, preset: str | None, name: str | None, *, fo
     """A run that can be made, its data file looked into. Raises UserError."""
     plan = plan_run(settings, preset=preset, name=name, force=force)
     check_file(plan.data, settings.text_field)
+    return plan
+
+
+def checked_fork(
+    folder: RunFolder,
+    step: Wanted,
+    values: Mapping[str, Any],
+    *,
+    name: str | None = None,
+    places: Mapping[str, str] | None = None,
+    force: bool = False,
+) -> ForkPlan:
+    """A fork that can be made (engine.run.fork.plan_fork), its data file looked into where it is another one.
+
+    Raises UserError.
+    """
+    plan = plan_fork(folder, step, values, name=name, places=places, force=force)
+    if {"data_path", "text_field"} & set(plan.given):
+        check_file(Path(plan.data), plan.settings.text_field)
     return plan

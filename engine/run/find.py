@@ -1,4 +1,4 @@
-"""Finding runs: by id, by a part of it, the last one, or a path."""
+"""Finding runs: by id, by a part of it, by title, the last one, or a path."""
 
 import contextlib
 import difflib
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.errors import UserError
 from engine.language import _
+from engine.run.annotations import read_annotations
 from engine.run.clock import parse_utc
 from engine.run.folder import RunFolder
 
@@ -31,7 +32,8 @@ def list_runs(runs_dir: Path) -> list[RunFolder]:
 
 
 def find_run(runs_dir: Path, text: str) -> RunFolder:
-    """The run meant by `text`: its id, a beginning or an end that only one run has, `last`, or a path to its folder.
+    """The run meant by `text`: its id, a beginning or an end that only one run has, `last`, a path to its folder, or
+    its title (case does not matter).
 
     Raises UserError, which lists what comes nearest, when there is none or more than one.
     """
@@ -39,7 +41,8 @@ def find_run(runs_dir: Path, text: str) -> RunFolder:
     if not text:
         raise UserError(_("Which run? Give its id, a part of it, or: last"))
     if "/" in text or text in (".", ".."):
-        return _by_path(Path(text).expanduser())
+        titled = [] if (Path(text).expanduser() / "manifest.json").is_file() else _titled(list_runs(runs_dir), text)
+        return titled[0] if len(titled) == 1 else _by_path(Path(text).expanduser())
     runs = list_runs(runs_dir)
     if text == "last" and runs:
         return runs[0]
@@ -61,7 +64,21 @@ def find_run(runs_dir: Path, text: str) -> RunFolder:
     path = Path(text)
     if (path / "manifest.json").is_file():
         return _by_path(path)
+    titled = _titled(runs, text)
+    if len(titled) == 1:
+        return titled[0]
+    if titled:
+        raise UserError(
+            _("{n} runs have the title {text}: {runs}. Give an id.").format(
+                text=text, n=len(titled), runs=_names(titled)
+            )
+        )
     raise UserError(_unknown(runs_dir, text, runs))
+
+
+def _titled(runs: list[RunFolder], text: str) -> list[RunFolder]:
+    wanted = " ".join(text.split()).casefold()
+    return [run for run in runs if read_annotations(run).title.casefold() == wanted]
 
 
 def _by_path(path: Path) -> RunFolder:

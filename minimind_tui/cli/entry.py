@@ -64,7 +64,9 @@ def _needs_settings(arguments: Sequence[str]) -> bool:
     """Whether the settings' options must be built, which costs a tenth of a second that `minimind --help` saves."""
     for word in arguments:
         if not word.startswith("-"):
-            return word in ("run", "resume")
+            from minimind_tui.cli.tree import WITH_SETTINGS
+
+            return word in WITH_SETTINGS
         if word not in ("--help", "-h", "--version"):
             return True  # a setting before its command: told where it belongs
     return False

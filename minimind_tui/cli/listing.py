@@ -2,19 +2,20 @@
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import UserError
 from engine.language import _
 from engine.places import runs_dir
+from engine.run.annotations import Annotations, read_annotations
 from engine.run.checkpoints import best, scan
 from engine.run.clock import parse_utc
 from engine.run.delete import folder_bytes
 from engine.run.find import list_runs
 from engine.run.folder import RunFolder
 from engine.run.observe import Observation, observe
-from engine.run.schema import Manifest, State
+from engine.run.schema import Lineage, Manifest, State
 from minimind_tui import words
 from minimind_tui.cli.follow.summary import summarise
 from minimind_tui.cli.terminal import make_console, print_table, say
@@ -38,12 +39,15 @@ class Entry:
     folder: RunFolder
     manifest: Manifest | None
     seen: Observation
+    annotations: Annotations = field(default_factory=Annotations)
 
     def record(self) -> dict[str, Any]:
         """The entry as JSON."""
         status = self.seen.status
         return {
             "id": self.folder.id,
+            "title": self.annotations.title,
+            "note": self.annotations.note,
             "path": str(self.folder.path),
             "state": str(self.seen.state),
             "message": self.seen.message,
@@ -77,7 +81,7 @@ def read_entry(folder: RunFolder) -> Entry:
         manifest: Manifest | None = folder.read_manifest()
     except UserError:
         manifest = None
-    return Entry(folder, manifest, observe(folder))
+    return Entry(folder, manifest, observe(folder), read_annotations(folder))
 
 
 def list_json() -> None:
@@ -115,7 +119,7 @@ def list_table() -> None:
         record = entry.record()
         state = Text(state_word(entry.seen.state), style=_STATE_STYLES.get(entry.seen.state, ""))
         cells: list[str | Text] = [
-            one_line(entry.folder.id),
+            one_line(entry.folder.id) + (f"  {one_line(entry.annotations.title)}" if entry.annotations.title else ""),
             state,
             _progress(record),
             "" if record["loss"] is None else words.loss(record["loss"]),
@@ -163,6 +167,10 @@ def show_run(folder: RunFolder) -> None:
     if entry.manifest is not None:
         for attempt in entry.manifest.attempts:
             say(_attempt(attempt))
+    if entry.annotations.note:
+        say("")
+        say(entry.annotations.note)
+        say("")
     infos = [info for info in scan(folder) if info.record is not None]
     lowest = best(infos)
     for info in infos:
@@ -176,7 +184,10 @@ def show_run(folder: RunFolder) -> None:
 
 def _about(entry: Entry) -> list[tuple[str, str]]:
     manifest = entry.manifest
-    facts: list[tuple[str, Any]] = [(_("folder"), words.short_path(entry.folder.path))]
+    facts: list[tuple[str, Any]] = [
+        (_("title"), entry.annotations.title),
+        (_("folder"), words.short_path(entry.folder.path)),
+    ]
     if manifest is not None:
         parameters = None if manifest.parameters is None else words.count(manifest.parameters)
         facts += [
@@ -188,10 +199,22 @@ def _about(entry: Entry) -> list[tuple[str, str]]:
             (_("host"), manifest.host),
         ]
         if manifest.lineage is not None:
-            origin = manifest.lineage.run or manifest.lineage.path
-            facts.append((_("began from"), origin))
+            facts.append((_("began from"), _origin(manifest.lineage)))
     facts.append((_("size"), words.size(entry.bytes)))
     return [(name, one_line(str(value))) for name, value in facts if value]
+
+
+def _origin(lineage: Lineage) -> str:
+    origin = lineage.run or lineage.path or "?"
+    if lineage.kind != "fork":
+        return origin
+    given = ", ".join(
+        _("{name}: {before} -> {after}").format(name=name, before=pair[0], after=pair[1])
+        for name, pair in lineage.settings.items()
+        if len(pair) == 2
+    )
+    text = _("fork of {run} at step {step}").format(run=origin, step=lineage.step)
+    return f"{text} ({given})" if given else text
 
 
 def _attempt(attempt: Any) -> str:

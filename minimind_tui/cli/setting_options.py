@@ -10,24 +10,28 @@ from pydantic.fields import FieldInfo
 
 from engine.errors import UserError
 from engine.language import _, current_language
-from engine.settings.declaration import Group, declaration_of
+from engine.settings.declaration import Declaration, Group, declaration_of
+from engine.settings.on_resume import BEGINNING
 from engine.settings.presets import DEFAULT_PRESET, load_preset
 from engine.settings.settings import Settings
 from minimind_tui.cli.arguments import FALSE_WORDS, TRUE_WORDS
 from minimind_tui.cli.completion import complete_data
 
 
-def with_setting_options(command: Callable[..., None], *, only_changeable: bool = False) -> Callable[..., None]:
+def with_setting_options(
+    command: Callable[..., None], *, shown: Callable[[str, Declaration], bool] | None = None
+) -> Callable[..., None]:
     """`command`, whose `**settings` parameter becomes one option for each setting.
 
     Options arrive as text (None where not given) and are judged by `engine.settings.resolve.build_settings`, so that
     the command line and the files refuse the same values in the same words. The command receives only what was given.
-    `only_changeable` hides from the help what a run keeps; it is still understood, so that it can be refused by name.
+    `shown` is for commands that change a run there is: it tells which settings the help shows, without defaults. The
+    others are still understood, so that they can be refused by name.
     """
     own = [p for p in inspect.signature(command).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     fields = Settings.model_fields
-    defaults = None if only_changeable else _defaults()
-    options = [_parameter(name, field, defaults) for name, field in _basic_first(fields)]
+    defaults = None if shown is not None else _defaults()
+    options = [_parameter(name, field, defaults, shown) for name, field in _basic_first(fields)]
 
     def run(**arguments: Any) -> None:
         given = {name: arguments.pop(name) for name in fields}
@@ -59,12 +63,24 @@ def _value(value: str | list[str]) -> Any:
     return [text for text in value if text] if isinstance(value, list) else value
 
 
-def _parameter(name: str, field: FieldInfo, defaults: Settings | None) -> inspect.Parameter:
+def changes_on_resume(_name: str, declaration: Declaration) -> bool:
+    """Whether a run that is resumed may take another value."""
+    return declaration.on_resume not in ("fork", "new")
+
+
+def changes_in_fork(name: str, declaration: Declaration) -> bool:
+    """Whether a fork may take another value."""
+    return declaration.on_resume != "new" and name not in BEGINNING
+
+
+def _parameter(
+    name: str, field: FieldInfo, defaults: Settings | None, shown: Callable[[str, Declaration], bool] | None
+) -> inspect.Parameter:
     repeated = get_origin(field.annotation) is tuple
     option = typer.Option(
         f"--{name}",
         help=_help(name, field, defaults),
-        hidden=defaults is None and declaration_of(field).on_resume in ("fork", "new"),
+        hidden=shown is not None and not shown(name, declaration_of(field)),
         metavar=_metavar(name, field),
         rich_help_panel=_panel(field),
         show_default=False,

@@ -11,10 +11,13 @@ from minimind_tui.cli.exit_codes import describe_exit_codes
 from minimind_tui.cli.help import Command
 from minimind_tui.cli.options import group, option
 
+WITH_SETTINGS = ("run", "resume", "fork")
+"""Commands that take every setting as an option."""
+
 
 def build_app(*, with_settings: bool = True) -> typer.Typer:
-    """The Typer application. Without `with_settings`, `run` and `resume` lack their settings' options."""
-    from minimind_tui.cli.commands import attach, data, generate, plot, presets, resume, run, runs
+    """The Typer application. Without `with_settings`, the commands of WITH_SETTINGS lack their settings' options."""
+    from minimind_tui.cli.commands import attach, data, fork, generate, plot, presets, resume, run, runs
 
     app = group(
         name="minimind",
@@ -26,14 +29,16 @@ def build_app(*, with_settings: bool = True) -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_root)
-    train, go_on = run.run, resume.resume
+    train, go_on, branch = run.run, resume.resume, fork.fork
     if with_settings:
-        from minimind_tui.cli.setting_options import with_setting_options
+        from minimind_tui.cli.setting_options import changes_in_fork, changes_on_resume, with_setting_options
 
         train = with_setting_options(train)
-        go_on = with_setting_options(go_on, only_changeable=True)
+        go_on = with_setting_options(go_on, shown=changes_on_resume)
+        branch = with_setting_options(branch, shown=changes_in_fork)
     app.command("run", cls=Command, help=_("Train a model: start a run and follow it. Ctrl-C saves and stops."))(train)
     app.command("resume", cls=Command, help=_("Go on with a run, bit for bit where that can be."))(go_on)
+    app.command("fork", cls=Command, help=_("Go on from a run's checkpoint as a new run, with other settings."))(branch)
     app.command("attach", cls=Command, help=_("Watch a run. Ctrl-C leaves it alone."))(attach.attach)
     app.add_typer(runs.app, name="runs")
     app.command("plot", cls=Command, help=_("Draw a run's curves in the terminal."))(plot.plot)
@@ -65,7 +70,7 @@ def describe_commands(command: Any, path: str = "minimind", *, with_settings: bo
         if parameter.param_type_name == "argument":
             positional = True
             continue
-        words = _value_words(parameter.name) if with_settings and command.name in ("run", "resume") else ()
+        words = _value_words(parameter.name) if with_settings and command.name in WITH_SETTINGS else ()
         for declared in [*parameter.opts, *parameter.secondary_opts]:
             options[declared.replace("_", "-")] = arguments.Option(declared, parameter.is_flag, words)
     subcommands = {

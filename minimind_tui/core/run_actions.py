@@ -1,12 +1,13 @@
 """What the screens do to runs. Everything here may take a second: call it from a thread."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.errors import UserError
 from engine.language import _
 from engine.run.control import ask, send_request
 from engine.run.folder import RunFolder
+from engine.run.fork import ForkPlan, make_fork
 from engine.run.launch import RunPlan, apply_changes, make_run, plan_resume
 from minimind_tui.starting import start_detached
 
@@ -23,11 +24,21 @@ def resume(folder: RunFolder, values: Mapping[str, Any] | None = None) -> None:
     plan = plan_resume(folder, values)
     apply_changes(plan)
     if not plan.paused:
-        start_detached(folder)
+        start_detached(folder, again=plan.finished)
         return
     answer = ask(folder, "continue")
     if answer is not None and not answer.accepted:
         raise UserError(_("{run} refused {op}: {reason}").format(run=folder.id, op="continue", reason=answer.reason))
+
+
+def fork(plan: ForkPlan, on_bytes: Callable[[int], None] | None = None) -> RunFolder:
+    """Make a planned fork and start it; `on_bytes` hears of the checkpoint's bytes as they are verified.
+
+    Raises UserError.
+    """
+    folder = make_fork(plan, on_bytes=on_bytes)
+    start_detached(folder)
+    return folder
 
 
 def request(folder: RunFolder, op: str, args: Mapping[str, Any] | None = None) -> str:

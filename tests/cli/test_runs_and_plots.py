@@ -116,12 +116,12 @@ def test_stop_then_resume(minimind: Minimind, workspace: Path, plan: Plan) -> No
     plan(steps=stopped_at + 5)
     called = minimind("resume")
     assert called.code == 0
-    assert f"Resuming {run} from step {stopped_at}." in called.err
+    assert f"Resuming {run}.\nIt goes on from step {stopped_at}.\n" in called.err
     assert f"step {stopped_at}  resumed exactly" in called.out
     assert f"finished, step {stopped_at + 5} of {stopped_at + 5}" in called.out
     called = minimind("resume", run)
     assert called.code == 2
-    assert "is finished" in called.err and "--from_weight" in called.err  # trap 14
+    assert "is finished" in called.err and f"minimind fork {run} --epochs N" in called.err  # trap 14
 
 
 def test_a_changed_setting_on_resume(minimind: Minimind, workspace: Path, plan: Plan) -> None:  # trap 12
@@ -130,7 +130,7 @@ def test_a_changed_setting_on_resume(minimind: Minimind, workspace: Path, plan: 
     before = only_run(workspace).run_toml.read_text()
     called = minimind("resume", "--learning-rate", "1e-2")
     assert called.code == 2
-    assert "learning_rate (0.004 -> 0.01)" in called.err and "--from_weight" in called.err
+    assert "learning_rate (0.004 -> 0.01)" in called.err and "minimind fork" in called.err
     assert only_run(workspace).run_toml.read_text() == before
     plan(steps=14, why_inexact=["num_threads changed from auto to 3"])
     called = minimind("resume", "--num_threads", "3", "--save_interval", "50", "--data_path", "./texts.jsonl")
@@ -155,7 +155,7 @@ def test_from_resume_takes_the_newest_unfinished_run_of_these_weights(
     plan(steps=15)
     called = minimind(*RUN, "--from-resume", "1")
     assert called.code == 0
-    assert f"Resuming {unfinished} from step 10." in called.err
+    assert f"Resuming {unfinished}.\nIt goes on from step 10.\n" in called.err
     called = minimind(*RUN, "--from_resume=1")
     assert called.code == 2
     assert f"{unfinished} is finished" in called.err

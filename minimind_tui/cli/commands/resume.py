@@ -21,7 +21,7 @@ def resume(
         str,
         argument(
             metavar="[RUN]",
-            help=_("The run: its id, a part of it, a path, or `last`. (default: last)"),
+            help=_("The run: its id, a part of it, its title, a path, or `last`. (default: last)"),
             autocompletion=complete_run,
         ),
     ] = "last",
@@ -54,11 +54,13 @@ def go_on(folder: "RunFolder", values: Mapping[str, Any], *, detach: bool, json_
     from minimind_tui.cli.terminal import complain
 
     plan = plan_resume(folder, values, option_places(values))
-    for line in _announcement(plan):
+    for line in _announcement(plan, values):
         complain(line)
     if not plan.paused:
         apply_changes(plan)
-        return start_and_follow(folder, detach=detach, json_lines=json_lines, max_restarts=max_restarts)
+        return start_and_follow(
+            folder, detach=detach, json_lines=json_lines, max_restarts=max_restarts, again=plan.finished
+        )
 
     apply_changes(plan)
     return _wake_and_follow(folder, detach=detach, json_lines=json_lines)
@@ -86,24 +88,19 @@ def _wake_and_follow(folder: "RunFolder", *, detach: bool, json_lines: bool) -> 
         return follow(feed, interrupts, json_lines=json_lines, interrupt_stops=True)
 
 
-def _announcement(plan: "ResumePlan") -> list[str]:
-    """From where the run goes on, with what changed, and whether bit for bit."""
-    from engine.run.checkpoints import newest
+def _announcement(plan: "ResumePlan", values: Mapping[str, Any]) -> list[str]:
+    """From where the run goes on, with what changed, and whether bit for bit. Raises UserError when it cannot."""
+    from engine.run.resumability import resume_statement
 
-    checkpoint = newest(plan.folder)
-    lines = [
-        _("Resuming {run} from step {step}.").format(run=plan.folder.id, step=checkpoint.step)
-        if checkpoint
-        else _("Resuming {run}: it has no checkpoint yet and begins again.").format(run=plan.folder.id)
-    ]
+    statement = resume_statement(plan.folder, values)
+    if not statement.possible:
+        raise UserError("\n".join(statement.reasons))
     changed = ", ".join(
         _("{name}: {before} -> {after}").format(name=name, before=before, after=after)
         for name, (before, after) in plan.change.changed.items()
     )
-    if changed:
-        lines.append(_("Changed: {changes}.").format(changes=changed))
-    if plan.change.why_inexact:
-        lines.append(
-            _("It goes on, but not bit for bit: {reasons}.").format(reasons="; ".join(plan.change.why_inexact))
-        )
-    return lines
+    return [
+        _("Resuming {run}.").format(run=plan.folder.id),
+        *statement.lines(),
+        *([_("Changed: {changes}.").format(changes=changed)] if changed else []),
+    ]

@@ -100,7 +100,9 @@ def run(
     raise typer.Exit(start_and_follow(folder, detach=detach, json_lines=json, max_restarts=max_restarts))
 
 
-def start_and_follow(folder: "RunFolder", *, detach: bool, json_lines: bool, max_restarts: int) -> int:
+def start_and_follow(
+    folder: "RunFolder", *, detach: bool, json_lines: bool, max_restarts: int, again: bool = False
+) -> int:
     """Start a made run's supervisor and follow it, or say where to find it; returns the exit code."""
     from minimind_tui.cli.follow.feed import RunFeed
     from minimind_tui.cli.follow.follow import follow
@@ -109,7 +111,7 @@ def start_and_follow(folder: "RunFolder", *, detach: bool, json_lines: bool, max
 
     feed = RunFeed(folder)
     with counted_interrupts() as interrupts:  # from before the start: a Ctrl-C must not leave a run behind unseen
-        start_detached(folder, max_restarts=max_restarts)
+        start_detached(folder, max_restarts=max_restarts, again=again)
         if detach:
             say_detached(folder, json_lines=json_lines)
             return exit_codes.OK

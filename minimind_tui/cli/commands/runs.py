@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from engine.run.folder import RunFolder
 
 app = group(
-    help=_("List the runs; show, stop, pause or remove one, or ask something of it."),
+    help=_("List the runs; show, name, report, stop, pause or remove one, or ask something of it."),
     invoke_without_command=True,
 )
 
@@ -22,7 +22,15 @@ Run = Annotated[
     str,
     argument(
         metavar="[RUN]",
-        help=_("The run: its id, a part of it, a path, or `last`. (default: last)"),
+        help=_("The run: its id, a part of it, its title, a path, or `last`. (default: last)"),
+        autocompletion=complete_run,
+    ),
+]
+NamedRun = Annotated[
+    str,
+    argument(
+        metavar="RUN",
+        help=_("The run: its id, a part of it, its title, a path, or `last`."),
         autocompletion=complete_run,
     ),
 ]
@@ -107,6 +115,77 @@ def set_(
     if lr_scale is None:
         raise UserError(_("What is to be set? --lr_scale X is a factor on the learning rate."))
     _ask(_find(run), "set", {"lr_scale": lr_scale})
+
+
+@app.command(cls=Command, help=_("Give a run a title; an empty one takes it away. Its id stays."))
+def rename(
+    run: NamedRun,
+    title: Annotated[str, argument(metavar="TITLE", help=_("The title, on one line."))],
+) -> None:
+    """Give a run a title."""
+    from engine.run.annotations import rename_run
+    from minimind_tui.cli.terminal import say
+
+    folder = _find(run)
+    annotations = rename_run(folder, title)
+    if annotations.title:
+        say(_("{run}: the title is now {title}").format(run=folder.id, title=annotations.title))
+    else:
+        say(_("{run}: it has no title any more.").format(run=folder.id))
+
+
+@app.command(cls=Command, help=_("Print a run's note, or write it."))
+def note(
+    run: NamedRun,
+    text: Annotated[
+        str | None,
+        argument(metavar="[TEXT]", help=_("The new note; - reads it from standard input, '' takes it away.")),
+    ] = None,
+) -> None:
+    """Print or write a run's note."""
+    import sys
+
+    from engine.run.annotations import read_annotations, write_note
+    from minimind_tui.cli.terminal import say
+
+    folder = _find(run)
+    if text is None:
+        written = read_annotations(folder).note
+        say(written or _("{run} has no note.").format(run=folder.id))
+        return
+    annotations = write_note(folder, sys.stdin.read() if text == "-" else text)
+    say(
+        _("{run}: the note is written.").format(run=folder.id)
+        if annotations.note
+        else _("{run}: it has no note any more.").format(run=folder.id)
+    )
+
+
+@app.command(cls=Command, help=_("Write a report of a run: one file with curves, numbers, settings and samples."))
+def report(
+    run: Run = "last",
+    format_: Annotated[
+        str | None,
+        option("--format", metavar="html|md", help=_("HTML or Markdown. (default: by the file's name, else html)")),
+    ] = None,
+    output: Annotated[
+        str | None,
+        option("--output", "-o", metavar="PATH", help=_("The file, or a folder. (default: report.html in the run's)")),
+    ] = None,
+) -> None:
+    """Write a run's report."""
+    from pathlib import Path
+
+    from engine.errors import UserError
+    from minimind_tui import words
+    from minimind_tui.cli.terminal import say
+    from minimind_tui.report import KINDS, write_report
+
+    kind = next((one for one in KINDS if one == format_), None)
+    if format_ is not None and kind is None:
+        raise UserError(_("--format {value}: expected {kinds}.").format(value=format_, kinds=" | ".join(KINDS)))
+    path = write_report(_find(run), None if output is None else Path(output).expanduser(), kind)
+    say(_("The report is in {path}").format(path=words.short_path(path)))
 
 
 @app.command("rm", cls=Command, help=_("Remove runs with everything in them, after asking."))
