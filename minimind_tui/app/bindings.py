@@ -19,7 +19,8 @@ def in_current_language(bindings: dict[str, ActiveBinding]) -> dict[str, ActiveB
     for pressed, active in bindings.items():
         key = known.get(active.binding.id or "")
         if key is not None:
-            binding = replace(active.binding, description=key.label, tooltip=key.help)
+            # Textual takes a binding without words, as it was made, for a hidden one
+            binding = replace(active.binding, description=key.label, tooltip=key.help, show=key.footer)
             active = active._replace(binding=binding, tooltip=key.help)
         shown[pressed] = active
     return shown
