@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.data.order import permuted
-from engine.data.rows import Batch, Integers, RowTable
+from engine.data.rows import Batch, Integers
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,21 @@ class Cursor:
 
     epoch: int = 0
     row: int = 0
+
+
+class RowSource(Protocol):
+    """Rows to take updates from: a RowTable, or what looks like one."""
+
+    @property
+    def row_count(self) -> int:
+        """How many there are."""
+
+    @property
+    def row_targets(self) -> npt.NDArray[np.uint32]:
+        """(rows,): target tokens of each."""
+
+    def batch(self, row_indices: Integers, *, fill_to: int = 0) -> Batch:
+        """These rows assembled, with empty ones up to `fill_to`."""
 
 
 def updates_per_epoch(row_count: int, rows_per_update: int) -> int:
@@ -80,7 +96,7 @@ class UpdateStream:
 
     def __init__(
         self,
-        rows: RowTable,
+        rows: RowSource,
         *,
         seed: int,
         micro_batch: int,

@@ -13,6 +13,7 @@ from engine.convert.reading import read_weights
 from engine.data.stream import Cursor, UpdateStream
 from engine.data.tokenizer import Tokenizer
 from engine.errors import UserError
+from engine.estimate.duration import saved_bytes
 from engine.estimate.peak_flops import peak_flops
 from engine.estimate.size import flops_per_token
 from engine.language import _
@@ -31,21 +32,22 @@ from engine.settings.run_toml import parse_settings
 from engine.settings.schedule import Horizon
 from engine.settings.settings import Settings
 from engine.train.budget import EndPlanner, TimeBounds
-from engine.train.compilation import compiled_network
 from engine.train.computing import Computing, choose_computing
 from engine.train.exactness import surroundings, why_inexact
 from engine.train.forking import end_reason, fork_of, take_over
 from engine.train.loading import Restored, restore
 from engine.train.loop import Trainer
 from engine.train.material import Material, open_material
-from engine.train.optimizers import LossScaler, ModelOptimizer, build_optimizer
+from engine.train.optimizers import LossScaler
+from engine.train.parts import make_model, make_network, make_optimizer
 from engine.train.reporting import Reporter
 from engine.train.requests import RequestDesk
 from engine.train.rng import derive_seed, seed_everything
 from engine.train.saving import Identity, SavePlan, Saver
+from engine.train.speed import SpeedRecorder, rate
 from engine.train.state import TrainerState
 from engine.train.trackers import RunInfo, TrackerName, Trackers, build_trackers
-from engine.train.update import Network, Updater, to_device
+from engine.train.update import Network, Updater
 from engine.train.watching import SampleSettings, Watcher
 
 
@@ -56,7 +58,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
     """
     settings, _preset = parse_settings(link.folder.run_toml)
     manifest = link.folder.read_manifest()
-    computing = choose_computing(settings, link)
+    computing = choose_computing(settings, lambda note: link.event(EventKind.WARNING, link.start_step, message=note))
     if manifest.data_path is None or manifest.tokenizer_path is None:
         raise UserError(_("{path} does not say which text and tokenizer to use.").format(path=link.folder.manifest))
     material = open_material(
@@ -71,8 +73,8 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
     link.update(phase=Phase.LOADING)
     seed_everything(settings.seed)
     shape = shape_from_settings(settings, material.tokenizer.vocab_size)
-    model = LanguageModel(shape, recompute=settings.recompute).to(computing.device)
-    optimizer = _optimizer(settings, model, computing)
+    model = make_model(settings, shape, computing)
+    optimizer = make_optimizer(settings, model, computing)
     scaler = LossScaler(computing.precision.scaler)
     checkpoint = next((info for info in scan(link.folder) if info.path == link.checkpoint), None)
     fork = fork_of(manifest, checkpoint)
@@ -166,19 +168,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         saver=saver,
         trackers=trackers,
         clock=clock,
-    )
-
-
-def _optimizer(settings: Settings, model: LanguageModel, computing: Computing) -> ModelOptimizer:
-    return build_optimizer(
-        model,
-        settings.optimizer,
-        lr=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        betas=(settings.adam_beta1, settings.adam_beta2),
-        eps=settings.adam_eps,
-        muon_momentum=settings.muon_momentum,
-        muon_dtype=torch.bfloat16 if computing.info.kind == "cuda" and computing.info.native_bf16 else torch.float32,
+        speed=_speed(settings, computing, material, watcher, saver),
     )
 
 
@@ -252,13 +242,10 @@ def _network(
     settings: Settings, model: LanguageModel, material: Material, computing: Computing, link: WorkerLink
 ) -> Network:
     """The model, or its compiled form where that is asked for and works; why not is said."""
-    problem: str | None = None
-    network: Network = model
     if computing.compile.on:
         link.update(phase=Phase.COMPILING)
-        rows = np.arange(min(settings.batch_size, material.training.row_count))
-        first = to_device(material.training.batch(rows), computing.device)
-        network, problem = compiled_network(model, first, computing.autocast)
+    rows = np.arange(min(settings.batch_size, material.training.row_count))
+    network, problem = make_network(model, computing, lambda: material.training.batch(rows))
     if problem is not None:
         link.event(EventKind.WARNING, link.start_step, message=_("Training runs uncompiled. {why}").format(why=problem))
     return network
@@ -275,6 +262,31 @@ def _samples(settings: Settings, tokenizer: Tokenizer) -> SampleSettings:
         seed=derive_seed(settings.seed, "sample"),
         begin=(tokenizer.bos_id,) if surrounded else (),
         eos_id=tokenizer.eos_id if surrounded else None,
+    )
+
+
+def _speed(
+    settings: Settings, computing: Computing, material: Material, watcher: Watcher, saver: Saver
+) -> SpeedRecorder:
+    vocab_size = material.tokenizer.vocab_size
+    validation_tokens = material.validation.target_tokens if material.validation is not None else 0
+    sampled = settings.sample_tokens * len(settings.sample_prompts)
+    saved = saved_bytes(settings, shape_from_settings(settings, vocab_size))
+
+    def between() -> dict[str, float | None]:
+        last = watcher.last_seconds
+        return {
+            "validation_tokens_per_s": rate(validation_tokens, last["validate"]),
+            "sampled_tokens_per_s": rate(sampled, last["sample"]),
+            "saved_bytes_per_s": rate(saved, saver.last_seconds),
+        }
+
+    return SpeedRecorder(
+        cache_dir(),
+        computing.speed_key(settings, vocab_size),
+        rows_per_update=settings.rows_per_update,
+        accumulation_steps=settings.accumulation_steps,
+        between=between,
     )
 
 

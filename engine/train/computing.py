@@ -1,11 +1,11 @@
 """Where and how a run computes: device, precision, threads, determinism; chosen once, and said."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
-from engine.run.schema import EventKind
-from engine.run.worker_link import WorkerLink
+from engine.estimate.calibration import SpeedKey, speed_key
 from engine.settings.settings import Settings
 from engine.train.hardware import (
     DeviceInfo,
@@ -40,9 +40,21 @@ class Computing:
         """Gives the context of a forward pass."""
         return lambda: autocast(self.precision, self.info)
 
+    def speed_key(self, settings: Settings, vocab_size: int) -> SpeedKey:
+        """Under what the speed of such a run is remembered."""
+        return speed_key(
+            settings,
+            vocab_size,
+            device_kind=self.info.kind,
+            device_name=self.info.name,
+            dtype=self.precision.dtype,
+            threads=torch.get_num_threads(),
+            torch_version=str(torch.__version__),
+        )
 
-def choose_computing(settings: Settings, link: WorkerLink) -> Computing:
-    """Choose what the settings leave open, set torch's threads and determinism, print why and warn where it is due.
+
+def choose_computing(settings: Settings, warn: Callable[[str], None]) -> Computing:
+    """Choose what the settings leave open, set torch's threads and determinism, print why and `warn` where it is due.
 
     Draws from torch's random generator: seed it afterwards.
 
@@ -71,5 +83,5 @@ def choose_computing(settings: Settings, link: WorkerLink) -> Computing:
     for line in said:
         print(line, flush=True)  # noqa: T201 - trainer.log is where the choices are explained
     for note in notes:
-        link.event(EventKind.WARNING, link.start_step, message=note)
+        warn(note)
     return Computing(choice.device, precision, compiling, deterministic, matmul_rate)

@@ -16,6 +16,7 @@ from engine.train.eta import EtaEstimator
 from engine.train.reporting import Reporter
 from engine.train.requests import RequestDesk, Stop
 from engine.train.saving import Saver
+from engine.train.speed import SpeedRecorder
 from engine.train.state import TrainerState
 from engine.train.trackers import Trackers
 from engine.train.update import Updater, UpdateResult
@@ -40,6 +41,7 @@ class Trainer:
     saver: Saver
     clock: ActiveClock
     trackers: Trackers
+    speed: SpeedRecorder
     eta: EtaEstimator = field(default_factory=EtaEstimator)
 
     def __post_init__(self) -> None:
@@ -68,6 +70,7 @@ class Trainer:
             if result is None:
                 continue
             self._advance(update, result, lr, self.clock.here - started, self.stream.wait_seconds - waited)
+            self.speed.add(update.row_count, update.target_tokens, self.clock.here - started)
             if stop := self._hopeless():
                 break
             self._settle()
@@ -239,6 +242,7 @@ class Trainer:
         self.desk.apply_scales()
         if stop.save and self.state.step > 0 and (self.saver.last_step != self.state.step or self.desk.changed):
             self._save()
+        self.speed.keep()
         self._answer_saves(stop.save)
         while self.desk.samples:
             self.desk.answer(self.desk.samples.pop(0), False, _("The run ended before it."))
