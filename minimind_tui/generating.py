@@ -108,8 +108,9 @@ class Failed:
 
 @dataclass(frozen=True)
 class Died:
-    """The process ended by itself; the next request starts another."""
+    """The process ended by itself, and what it had been asked is not answered; the next request starts another."""
 
+    numbers: frozenset[int]
     message: str
 
 
@@ -128,6 +129,7 @@ class GenerationProcess:
         self._lock = threading.Lock()
         self._talk: _Talk | None = None
         self._number = 0
+        self._cancelled: set[int] = set()
         self._closed = False
 
     @property
@@ -143,19 +145,23 @@ class GenerationProcess:
             return self._number
 
     def ask(self, number: int, request: dict[str, Any]) -> None:
-        """Send a request; its answers carry `number`. Does nothing once closed. Raises OSError when it cannot start."""
+        """Send a request; its answers carry `number`. Raises OSError when the process cannot be started.
+
+        Nothing is sent once this is closed, nor what was cancelled before.
+        """
         with self._lock:
-            if self._closed:
+            if self._closed or number in self._cancelled:
                 return
             if self._talk is None or not self._talk.lives:
                 self._talk = _Talk(self._hear)
             self._talk.say({"id": number, **request})
 
     def cancel(self, number: int) -> None:
-        """End an answer, also one that has not begun."""
-        talk = self._talk
-        if talk is not None and talk.lives:
-            talk.say({"cancel": number})
+        """End an answer, also one that has not begun or is yet to be asked for."""
+        with self._lock:
+            self._cancelled.add(number)
+            if self._talk is not None and self._talk.lives:
+                self._talk.say({"cancel": number})
 
     def stop(self) -> None:
         """End the process, and free its memory. What was asked is not answered."""
@@ -183,6 +189,7 @@ class _Talk:
             self._errors.close()
             raise
         self._ending = False
+        self._open: set[int] = set()
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, name="generation-reader", daemon=True)
         self._writer = threading.Thread(target=self._write, name="generation-writer", daemon=True)
@@ -196,6 +203,8 @@ class _Talk:
 
     def say(self, message: dict[str, Any]) -> None:
         """Send one line."""
+        if "id" in message:
+            self._open.add(message["id"])
         self._lines.put(json.dumps(message) + "\n")
 
     def end(self) -> None:
@@ -221,14 +230,17 @@ class _Talk:
         for line in self.process.stdout:
             message = read_message(line)
             heard = None if message is None else _understood(message)
-            if heard is not None and not self._ending:
-                self._hear(heard)
+            if heard is None or self._ending:
+                continue
+            if isinstance(heard, Done | Failed):
+                self._open.discard(heard.number)
+            self._hear(heard)
         code = self.process.wait()
         self._lines.put(None)
         asked_to = self._ending
         self._ending = True
         if not asked_to:
-            self._hear(Died(words_of_end(code, self._errors)))
+            self._hear(Died(frozenset(self._open), words_of_end(code, self._errors)))
         self.process.stdout.close()
         self._errors.close()
 

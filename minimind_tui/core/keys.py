@@ -115,10 +115,27 @@ def key_table() -> tuple[Key, ...]:
         #
         Key("compare", "cycle_metric", "v", _("Metric"), _("The next metric")),
         #
-        Key("playground", "generate", "ctrl+g", _("Write"), _("Let the model continue the prompt")),
-        Key("playground", "stop_writing", "ctrl+x", _("Stop"), _("Stop writing")),
+        Key("playground", "generate", "enter,ctrl+g", _("Write"), _("Let the model continue the prompt")),
+        Key("playground", "new_line", "ctrl+j,shift+enter,alt+enter", _("New line"), _("A new line"), footer=False),
+        Key("playground", "stop_writing", "ctrl+x,escape", _("Stop"), _("Stop writing at once")),
         Key("playground", "choose_left", "ctrl+o", _("Model"), _("Choose the model and its checkpoint")),
         Key("playground", "choose_right", "ctrl+d", _("Second"), _("Put a second checkpoint beside it, or remove it")),
+        Key("playground", "take_newest", "ctrl+n", _("Newest"), _("Take the run's newest weights"), footer=False),
+        Key("playground", "copy_answer", "ctrl+y", _("Copy"), _("Copy the last answer, with its prompt")),
+        Key(
+            "playground", "older_prompt", "ctrl+up", _("Older"), _("The prompt before; also up in line 1"), footer=False
+        ),
+        Key(
+            "playground",
+            "newer_prompt",
+            "ctrl+down",
+            _("Newer"),
+            _("The prompt after; also down at the end"),
+            footer=False,
+        ),
+        Key("playground", "scroll_up", "pageup", _("Scroll up"), _("Scroll what was written up"), footer=False),
+        Key("playground", "scroll_down", "pagedown", _("Scroll down"), _("Scroll what was written down"), footer=False),
+        Key("playground", "clear", "ctrl+l", _("Clear"), _("Remove what was written"), footer=False),
         #
         Key("preferences", "reset", "ctrl+z", _("Defaults"), _("All preferences as at first")),
     )
