@@ -1,0 +1,201 @@
+"""A calibration in a process of its own: some real updates are timed, and what they took is remembered.
+
+One JSON request on standard input, JSON lines on standard output. Request: `settings` (by name), `tokenizer` (path),
+and optionally `data` (path; its rows are used where they are built already) and `context` (the mean length of a token's
+document, for made-up rows). Answer: `{"phase": ..., "done": s, "total": s}` as it goes on, `{"warning": ...}`, and at
+the end `{"calibration": {...}}`; a mistake of the user is `{"error": ...}` and exit code 2. It touches no run's folder,
+and ends with the process that started it.
+"""
+
+import os
+import sys
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import orjson
+
+from engine.errors import UserError
+from engine.language import _
+from engine.places import cache_dir
+from engine.worker.waiting_threads import let_waiting_threads_sleep
+
+if TYPE_CHECKING:
+    from engine.data.stream import RowSource
+    from engine.data.tokenizer import Tokenizer
+    from engine.settings.settings import Settings
+
+_BUSY_PERCENT = 30.0
+
+
+@dataclass(frozen=True)
+class CalibrationRequest:
+    """What to measure; the module says what each field is."""
+
+    settings: dict[str, Any]
+    tokenizer: str
+    data: str | None = None
+    context: float | None = None
+
+
+def read_request(line: bytes) -> CalibrationRequest:
+    """The request in `line`. Raises UserError when it is none."""
+    known = {field.name for field in fields(CalibrationRequest)}
+    try:
+        values = orjson.loads(line)
+        return CalibrationRequest(**{name: value for name, value in values.items() if name in known})
+    except (orjson.JSONDecodeError, AttributeError, TypeError) as error:
+        raise UserError(_("The request for a calibration is not understood: {problem}").format(problem=error)) from None
+
+
+class _Answer:
+    """Writes the JSON lines."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def say(self, **message: Any) -> None:
+        self._stream.write(orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE))
+        self._stream.flush()
+
+    def phase(self, phase: str, done: float = 0.0, total: float = 0.0) -> None:
+        self.say(phase=phase, done=round(done, 2), total=round(total, 2))
+
+
+def main() -> int:
+    """Answer the request on standard input; returns the exit code."""
+    let_waiting_threads_sleep()
+    _end_with_parent()
+    answer = _Answer(os.fdopen(os.dup(1), "wb"))
+    os.dup2(2, 1)  # what libraries print goes where it disturbs no line of ours
+    try:
+        _calibrate(read_request(sys.stdin.buffer.readline()), answer)
+    except UserError as error:
+        answer.say(error=str(error))
+        return 2
+    except BrokenPipeError:  # nobody listens any more
+        return 0
+    return 0
+
+
+def _calibrate(request: CalibrationRequest, answer: _Answer) -> None:
+    answer.phase("loading")
+    import numpy as np
+    import torch
+
+    from engine.data.tokenizer import Tokenizer
+    from engine.estimate.calibration import Calibration, save_calibration
+    from engine.settings.network import shape_from_settings
+    from engine.settings.resolve import build_settings
+    from engine.train.computing import choose_computing
+    from engine.train.measuring import Meter
+    from engine.train.optimizers import LossScaler
+    from engine.train.parts import make_model, make_network, make_optimizer
+    from engine.train.rng import seed_everything
+    from engine.train.update import Updater
+
+    settings = build_settings(request.settings)
+    tokenizer = Tokenizer.load(Path(request.tokenizer))
+    shape = shape_from_settings(settings, tokenizer.vocab_size)
+    computing = choose_computing(settings, lambda note: answer.say(warning=note))
+    if computing.info.kind == "cpu":
+        _warn_of_others(answer)
+    rows = _rows(request, settings, tokenizer)
+    try:
+        seed_everything(settings.seed)
+        model = make_model(settings, shape, computing)
+        optimizer = make_optimizer(settings, model, computing)
+        if computing.compile.on:
+            answer.phase("compiling")
+        first = np.arange(min(settings.batch_size, rows.row_count))
+        network, problem = make_network(model, computing, lambda: rows.batch(first))
+        if problem is not None:
+            answer.say(warning=problem)
+        scaler = LossScaler(computing.precision.scaler)
+        updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip)
+        meter = Meter(updater, rows, settings, fixed_shape=network is not model)
+        answer.phase("warming up")
+        meter.warm_up(lambda: answer.phase("warming up"))
+        measured = meter.measure(lambda done, total: answer.phase("measuring", done, total))
+        validation = meter.validation_tokens_per_s()
+        sampled = meter.sampled_tokens_per_s()
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise _too_large(settings) from error
+    except RuntimeError as error:
+        if "memory" in str(error):  # torch's allocator on a cpu raises nothing more special
+            raise _too_large(settings) from error
+        raise
+    calibration = Calibration(
+        seconds=measured.seconds,
+        seconds_low=measured.low,
+        seconds_high=measured.high,
+        tokens_per_s=measured.tokens_per_s,
+        updates=measured.updates,
+        when=datetime.now(UTC),
+        source="calibration",
+        accumulation_steps=settings.accumulation_steps,
+        extrapolated=measured.extrapolated,
+        validation_tokens_per_s=validation,
+        sampled_tokens_per_s=sampled,
+    )
+    try:
+        save_calibration(cache_dir(), computing.speed_key(settings, tokenizer.vocab_size), calibration)
+    except OSError as error:
+        answer.say(warning=_("The calibration could not be kept: {problem}.").format(problem=error.strerror or error))
+    answer.say(calibration=calibration.model_dump(mode="json"))
+
+
+def _rows(request: CalibrationRequest, settings: "Settings", tokenizer: "Tokenizer") -> "RowSource":
+    """The real rows where they are built and there are enough for whole updates, else made-up ones."""
+    from engine.data.synthetic_rows import SyntheticRows
+    from engine.estimate.data_facts import existing_training_rows
+
+    if request.data is not None:
+        found = existing_training_rows(Path(request.data), tokenizer, settings, cache_dir())
+        if isinstance(found, tuple) and found[0].row_count >= settings.rows_per_update:
+            return found[0]
+    context = request.context or settings.max_seq_len / 2
+    return SyntheticRows(
+        tokenizer.vocab_size,
+        settings.max_seq_len,
+        piece_length=context,
+        pack=settings.pack,
+        row_count=max(65536, settings.rows_per_update),
+    )
+
+
+def _warn_of_others(answer: _Answer) -> None:
+    """Say when other programs keep the processor busy: what is measured then is true only as long as they do."""
+    import psutil
+
+    busy = psutil.cpu_percent(interval=0.3)
+    if busy > _BUSY_PERCENT:
+        answer.say(
+            warning=_(
+                "Other programs keep the processor {busy:.0f} % busy: training is slower as long as they do."
+            ).format(busy=busy)
+        )
+
+
+def _too_large(settings: "Settings") -> UserError:
+    return UserError(
+        _(
+            "There is not enough memory for batch_size {batch} and max_seq_len {length}: take a smaller batch_size and "
+            "more accumulation_steps."
+        ).format(batch=settings.batch_size, length=settings.max_seq_len)
+    )
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it is gone."""
+    from engine.run.parent_watch import ParentWatch
+    from engine.run.process import identify
+
+    parent = identify(os.getppid())
+    if parent is not None:
+        ParentWatch(parent, on_lost=lambda: os._exit(0), on_hung=lambda: None).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
