@@ -21,13 +21,19 @@ def guarded(node: DOMNode, doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except UserError as error:
-        tell(node, str(error), severity="error")
     except Exception as error:
+        tell_error(node, doing, error)
+
+
+def tell_error(node: DOMNode, doing: str, error: BaseException | None) -> None:
+    """Tell a failure: a UserError in its own words, anything else with what was being done and its traceback's file."""
+    if isinstance(error, UserError):
+        tell(node, str(error), severity="error")
+    elif error is not None:
         tell(node, f"{doing}: {describe(error)}", severity="error")
 
 
-def describe(error: Exception) -> str:
+def describe(error: BaseException) -> str:
     """An unexpected error in one sentence, with the file its traceback went to."""
     summary = f"{type(error).__name__}: {error}"
     try:
