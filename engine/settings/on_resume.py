@@ -40,17 +40,18 @@ def check_resume(before: Settings, after: Settings, *, may_lengthen: bool = Fals
         refused += [name for name in ("batch_size", "accumulation_steps") if name in changed]
     if refused:
         new = any(_DECLARATIONS[name].on_resume == "new" or name in BEGINNING for name in refused)
-        raise UserError(
-            _("A run that is resumed keeps: {listed}. With another value it would be another experiment:").format(
-                listed=_listed(refused, changed)
+        message = (
+            _(
+                "A run that is resumed keeps: {listed}. With another value it would be another experiment: start a new "
+                "run, with --from_weight to begin from this run's weights."
             )
-            + " "
-            + (
-                _("start a new run, with --from_weight to begin from this run's weights.")
-                if new
-                else _("fork it (minimind fork), which goes on from its checkpoint as a run of its own.")
+            if new
+            else _(
+                "A run that is resumed keeps: {listed}. With another value it would be another experiment: fork it "
+                "(minimind fork), and it goes on from its checkpoint as a run of its own."
             )
         )
+        raise UserError(message.format(listed=_listed(refused, changed)))
     return ResumeChange(changed, _inexact(changed))
 
 
