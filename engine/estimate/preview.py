@@ -145,7 +145,7 @@ def preview_run(
         device=use,
         seconds_per_update=pace.update if pace is not None else None,
         disk_free=disk_free,
-        problems=troubles,
+        problems=list(dict.fromkeys(troubles)),
         notes=notes,
         **found,
     )

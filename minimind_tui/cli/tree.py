@@ -11,13 +11,13 @@ from minimind_tui.cli.exit_codes import describe_exit_codes
 from minimind_tui.cli.help import Command
 from minimind_tui.cli.options import group, option
 
-WITH_SETTINGS = ("run", "resume", "fork")
+WITH_SETTINGS = ("run", "estimate", "resume", "fork")
 """Commands that take every setting as an option."""
 
 
 def build_app(*, with_settings: bool = True) -> typer.Typer:
     """The Typer application. Without `with_settings`, the commands of WITH_SETTINGS lack their settings' options."""
-    from minimind_tui.cli.commands import attach, data, fork, generate, plot, presets, resume, run, runs
+    from minimind_tui.cli.commands import attach, data, estimate, fork, generate, plot, presets, resume, run, runs
 
     app = group(
         name="minimind",
@@ -29,14 +29,18 @@ def build_app(*, with_settings: bool = True) -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_root)
-    train, go_on, branch = run.run, resume.resume, fork.fork
+    train, preview, go_on, branch = run.run, estimate.estimate, resume.resume, fork.fork
     if with_settings:
         from minimind_tui.cli.setting_options import changes_in_fork, changes_on_resume, with_setting_options
 
         train = with_setting_options(train)
+        preview = with_setting_options(preview)
         go_on = with_setting_options(go_on, shown=changes_on_resume)
         branch = with_setting_options(branch, shown=changes_in_fork)
     app.command("run", cls=Command, help=_("Train a model: start a run and follow it. Ctrl-C saves and stops."))(train)
+    app.command("estimate", cls=Command, help=_("What a run would be: updates, memory, time, disk; starts none."))(
+        preview
+    )
     app.command("resume", cls=Command, help=_("Go on with a run, bit for bit where that can be."))(go_on)
     app.command("fork", cls=Command, help=_("Go on from a run's checkpoint as a new run, with other settings."))(branch)
     app.command("attach", cls=Command, help=_("Watch a run. Ctrl-C leaves it alone."))(attach.attach)
