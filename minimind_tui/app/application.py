@@ -159,14 +159,14 @@ class MinimindApp(App[int]):
 
     def action_show_preferences(self) -> None:
         """The preferences, above the screen that is seen."""
-        from minimind_tui.app.screens.preferences import PreferencesScreen
+        from minimind_tui.app.screens.preferences.screen import PreferencesScreen
 
         if not isinstance(self.screen, PreferencesScreen):
             self.push_screen(PreferencesScreen())
 
     def action_help(self) -> None:
         """The keys of the screen that is seen."""
-        from minimind_tui.app.screens.help import HelpScreen
+        from minimind_tui.app.screens.help.screen import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))

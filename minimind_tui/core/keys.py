@@ -5,7 +5,7 @@ from typing import Literal
 
 from engine.language import _
 
-Scope = Literal["app", "home", "wizard", "dashboard", "runs", "compare", "playground", "preferences", "chart"]
+Scope = Literal["app", "home", "wizard", "dashboard", "runs", "compare", "playground", "preferences", "help", "chart"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ def scope_title(scope: Scope) -> str:
         "compare": _("Compare"),
         "playground": _("Playground"),
         "preferences": _("Preferences"),
+        "help": _("Help"),
         "chart": _("Charts"),
     }[scope]
 
@@ -61,7 +62,7 @@ def key_table() -> tuple[Key, ...]:
         Key("app", "show_preferences", "f6", _("Preferences"), _("Language, theme, charts"), footer=False),
         Key("app", "toggle_language", "f7", _("中文"), _("Switch between English and Chinese"), footer=False),
         Key("app", "back", "escape", _("Back"), _("Back to the screen before")),
-        Key("app", "leave", "ctrl+q,q", _("Quit"), _("Leave; a run that trains goes on if you want")),
+        Key("app", "leave", "q,ctrl+q,ctrl+c", _("Quit"), _("Leave; a run that trains goes on if you want")),
         #
         Key("home", "start_mini", "m", _("Try mini"), _("Start the smoke test: the shipped data, about two minutes")),
         Key("home", "new_run", "n", _("New run"), _("Choose a preset, tune it, see what it costs")),
@@ -85,8 +86,17 @@ def key_table() -> tuple[Key, ...]:
         Key("dashboard", "stop", "x", _("Stop"), _("Save and stop; it can be resumed")),
         Key("dashboard", "change_lr", "l", _("Learning rate"), _("Scale the learning rate from the next update on")),
         Key("dashboard", "resume", "r", _("Resume"), _("Go on from the newest checkpoint")),
+        Key("dashboard", "playground", "w", _("Write"), _("Let this run's model write, in the playground")),
         Key("dashboard", "detach", "d", _("Detach"), _("Leave the run to itself and go home"), footer=False),
-        Key("dashboard", "next_tab", "tab", _("Next tab"), _("The next tab below the charts"), footer=False),
+        Key("dashboard", "show_curves", "1", _("Curves"), _("The curves and numbers"), footer=False),
+        Key("dashboard", "show_samples", "2", _("Samples"), _("What the model wrote over time"), footer=False),
+        Key("dashboard", "show_events", "3", _("Events"), _("What happened, and when"), footer=False),
+        Key("dashboard", "show_settings", "4", _("Settings"), _("The run's settings and its preset's"), footer=False),
+        Key("dashboard", "show_log", "5", _("Log"), _("The end of trainer.log"), footer=False),
+        Key("dashboard", "next_tab", "n", _("Next tab"), _("The next tab"), footer=False),
+        Key("dashboard", "previous_tab", "N", _("Tab before"), _("The tab before"), footer=False),
+        Key("dashboard", "earlier_sample", "comma", _("Earlier sample"), _("What it wrote before"), footer=False),
+        Key("dashboard", "later_sample", "full_stop", _("Later sample"), _("What it wrote after"), footer=False),
         #
         Key("chart", "maximize_chart", "m,enter", _("Maximise"), _("The chart alone on the screen, or back")),
         Key("chart", "toggle_log", "g", _("Log scale"), _("Logarithmic or linear values")),
@@ -138,4 +148,7 @@ def key_table() -> tuple[Key, ...]:
         Key("playground", "clear", "ctrl+l", _("Clear"), _("Remove what was written"), footer=False),
         #
         Key("preferences", "reset", "ctrl+z", _("Defaults"), _("All preferences as at first")),
+        #
+        Key("help", "close", "escape,question_mark,f1,q", _("Close"), _("Back to the screen below")),
+        Key("help", "search", "slash", _("Search"), _("Find a key by its name or by what it does")),
     )

@@ -1,0 +1,101 @@
+"""The keys of the screen below, searchable, and in five lines what all of this is."""
+
+from textual.app import ComposeResult
+from textual.binding import ActiveBinding, Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Input
+
+from engine.language import _
+from engine.places import runs_dir
+from minimind_tui.app.bindings import bindings_of, in_current_language
+from minimind_tui.app.reachable import reachable_keys
+from minimind_tui.app.texts import PlainText, styled
+from minimind_tui.core.help import HelpSection, help_sections, idea_lines
+from minimind_tui.core.keys import Key
+from minimind_tui.words import short_path
+
+_MOST_LABEL = 16
+
+
+class HelpScreen(ModalScreen[None]):
+    """The help of a screen, above it."""
+
+    BINDINGS = bindings_of("help")
+    CSS_PATH = "help.tcss"
+
+    def __init__(self, of: Screen[object]) -> None:
+        super().__init__()
+        self._keys = [(found.key, self._pressed(of, found.key)) for found in reachable_keys(of)]
+
+    @staticmethod
+    def _pressed(of: Screen[object], key: Key) -> str:
+        """The keys of an action as a person knows them, at most two."""
+        names = key.keys.split(",")[:2]
+        return " ".join(of.app.get_key_display(Binding(name, key.action)) for name in names)
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """The bindings with the key table's words."""
+        return in_current_language(super().active_bindings)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="help") as box:
+            box.border_title = Content(_("Help"))
+            box.border_subtitle = Content(_("/ search · esc close"))
+            yield Input(placeholder=_("Search the keys"), id="search", compact=True)
+            with VerticalScroll(id="keys"):
+                yield PlainText(id="list")
+
+    def on_mount(self) -> None:
+        self._show("")
+        self.query_one("#keys").focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._show(event.value)
+
+    def on_input_submitted(self) -> None:
+        self.query_one("#keys").focus()
+
+    def action_search(self) -> None:
+        """Look for a key by its name or by what it does."""
+        self.query_one("#search").focus()
+
+    def action_close(self) -> None:
+        """Back to the screen below; a search ends first."""
+        search = self.query_one("#search", Input)
+        if search.has_focus or search.value:
+            search.value = ""
+            self.query_one("#keys").focus()
+        else:
+            self.dismiss(None)
+
+    def _show(self, looking_for: str) -> None:
+        sections = help_sections(self._keys, looking_for)
+        parts = [_section(section) for section in sections]
+        if not looking_for:
+            parts.append(_idea())
+        if not parts:
+            parts.append(styled((_("No key is called that."), "$text-muted")))
+        self.query_one("#list", PlainText).show(Content("\n\n").join(parts))
+        self.query_one("#keys").scroll_home(animate=False)
+
+
+def _section(section: HelpSection) -> Content:
+    pressed = max(Content(line.pressed).cell_length for line in section.lines)
+    labels = min(_MOST_LABEL, max(Content(line.label).cell_length for line in section.lines))
+    lines = [
+        Content.assemble(
+            styled((line.pressed, "bold $accent")).pad_right(pressed - Content(line.pressed).cell_length + 2),
+            Content(line.label).pad_right(max(0, labels - Content(line.label).cell_length) + 2),
+            styled((line.help, "$text-muted")),
+        )
+        for line in section.lines
+    ]
+    return Content("\n").join([styled((section.title, "bold $primary")), *lines])
+
+
+def _idea() -> Content:
+    lines = [styled((_("The idea"), "bold $primary")), *map(styled, idea_lines(short_path(runs_dir())))]
+    return Content("\n").join(lines)
