@@ -171,9 +171,9 @@ def _row(offer: Offer, room: int, *, first: bool) -> Content:
     cells = (
         (one_line(offer.group) if first else "", room, "bold"),
         (offer.which, _WHICH, ""),
-        (step, _STEP, "$text-muted"),
-        (loss, _LOSS, "$text-muted"),
-        (offer.state if first else "", _STATE, "$text-muted"),
+        (step, _STEP, "dim"),
+        (loss, _LOSS, "dim"),
+        (offer.state if first else "", _STATE, "dim"),
     )
     return Content.assemble(
         *(_cell(text, width).stylize(style) if style else _cell(text, width) for text, width, style in cells)

@@ -34,9 +34,9 @@ def _version_of(answer: Answer) -> tuple[object, ...]:
 
 def _content_of(answer: Answer, writer: str) -> Content:
     failed = answer.state is AnswerState.FAILED
-    below = (f"✗ {answer.summary()}", "$text-error") if failed else (answer.summary(), "$text-muted")
+    below = (f"✗ {answer.summary()}", "$text-error") if failed else (answer.summary(), "dim")
     written = styled((answer.prompt, "bold $text-primary"), answer.text)
-    above = styled((f"── {writer}\n", "$text-muted")) if writer else Content()
+    above = styled((f"── {writer}\n", "dim")) if writer else Content()
     return Content.assemble(above, written, "\n" if written.plain else "", styled(below))
 
 
@@ -60,14 +60,15 @@ class Transcript(VerticalScroll):
         if new_value < old_value or new_value >= self.max_scroll_y:
             self.follows = new_value >= self.max_scroll_y
 
-    def keep_up(self) -> None:
-        """Go to the end, once what is new has its place."""
+    def watch_virtual_size(self) -> None:
+        """What was written has grown, or has been wrapped anew."""
         if self.follows:
-            self.call_after_refresh(self._to_end)
+            self.call_next(self.to_end)
 
-    def _to_end(self) -> None:
-        if self.follows:
-            self.scroll_end(animate=False, force=True, immediate=True)
+    def to_end(self) -> None:
+        """Go to the end, and stay there while more is written."""
+        self.follows = True
+        self.scroll_end(animate=False, force=True, immediate=True)
 
 
 class WritingPane(Vertical):
@@ -85,7 +86,6 @@ class WritingPane(Vertical):
     def on_resize(self) -> None:
         if self._side is not None:
             self.border_title = _title_of(self._side, self.size.width - 4)
-        self.query_one(Transcript).keep_up()
 
     def show(self, side: Side, notice: str, hint: str) -> None:
         """Draw a side: `notice` above it, `hint` in its place while nothing is written."""
@@ -112,13 +112,10 @@ class WritingPane(Vertical):
                 new.append(AnswerView(answer, _writer_of(side.answers, place)))
         if new:
             transcript.mount_all(new)
-        transcript.keep_up()
 
     def follow(self) -> None:
         """Go to the end, and stay there while more is written."""
-        transcript = self.query_one(Transcript)
-        transcript.follows = True
-        transcript.keep_up()
+        self.query_one(Transcript).to_end()
 
     def scroll_pages(self, pages: int) -> None:
         """Scroll the transcript by so many pages; back at the end it follows again."""
