@@ -31,7 +31,7 @@ def delete_run(folder: RunFolder, *, patience: float = 3.0) -> int:
                     run=folder.id, state=state.state, message=state.message
                 )
             )
-        freed = folder_bytes(folder.path)
+        freed = freed_bytes(folder.path)
         doomed = folder.path.with_name(f"{DELETING}{os.urandom(4).hex()}-{folder.id}")
         folder.path.rename(doomed)  # at once, so that a deletion cut short leaves no half run
         shutil.rmtree(doomed)
@@ -52,3 +52,14 @@ def folder_bytes(path: Path) -> int:
             with contextlib.suppress(OSError):
                 total += os.lstat(Path(root, file)).st_size
     return total
+
+
+def freed_bytes(path: Path) -> int:
+    """Bytes that deleting `path` gives back: a file that has names elsewhere, too (a fork's checkpoint), frees none."""
+    inside: dict[tuple[int, int], list[int]] = {}
+    for root, _folders, files in os.walk(path):
+        for file in files:
+            with contextlib.suppress(OSError):
+                stat = os.lstat(Path(root, file))
+                inside.setdefault((stat.st_dev, stat.st_ino), [stat.st_size, stat.st_nlink, 0])[2] += 1
+    return sum(size for size, links, names in inside.values() if names >= links)

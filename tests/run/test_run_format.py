@@ -126,7 +126,14 @@ def test_the_room_imports_neither_torch_nor_numpy_and_quickly() -> None:
     modules = sorted(
         path.stem for path in Path(next(iter(engine.run.__path__))).glob("*.py") if path.stem != "__init__"
     )
-    with_settings = ("launch", "requested", "fork", "taking_over", "course", "resumability")  # these bring the settings along
+    with_settings = (
+        "launch",
+        "requested",
+        "fork",
+        "taking_over",
+        "course",
+        "resumability",
+    )  # these bring the settings along
     mine = [name for name in modules if name not in with_settings]
     code = (
         "import json, sys, time\nbefore = time.process_time()\n"

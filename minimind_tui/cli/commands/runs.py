@@ -195,7 +195,7 @@ def remove(
 ) -> None:
     """Remove runs."""
     from engine.errors import UserError
-    from engine.run.delete import delete_run, folder_bytes
+    from engine.run.delete import delete_run, freed_bytes
     from engine.run.observe import observe
     from minimind_tui import words
     from minimind_tui.cli.terminal import confirm, say
@@ -210,7 +210,7 @@ def remove(
                 )
             )
     for folder in folders:
-        say(f"  {folder.id}  {words.size(folder_bytes(folder.path))}")
+        say(f"  {folder.id}  {words.size(freed_bytes(folder.path))}")
     question = _("Remove {n} runs with their checkpoints and weights?").format(n=len(folders))
     if not yes and not confirm(question):
         say(_("Nothing was removed."))
