@@ -1,0 +1,64 @@
+"""The numbers of the run in a column, as many as there is room for."""
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.widget import Widget
+
+from engine.language import _
+from minimind_tui.core.dashboard.numbers import Number, fit_numbers
+from minimind_tui.safe_text import one_line
+
+_TONES = {"warning": "$text-warning", "error": "$text-error"}
+
+
+class NumbersPanel(Widget):
+    """Labels, values and what qualifies them."""
+
+    def __init__(self) -> None:
+        super().__init__(id="dash-numbers", classes="panel")
+        self._groups: list[list[Number]] = []
+
+    def on_mount(self) -> None:
+        self.border_title = Content(_("Numbers"))
+
+    def show(self, groups: list[list[Number]]) -> None:
+        """Show other numbers; nothing is drawn when they are the same."""
+        if groups != self._groups:
+            self._groups = groups
+            self.refresh()
+
+    def render(self) -> Content:
+        width, height = self.content_size
+        if width <= 0 or height <= 0 or not self._groups:
+            return Content("")
+        groups = fit_numbers(self._groups, height)
+        count = sum(map(len, groups))
+        apart = count + len(groups) - 1 <= height
+        label = max((cell_len(number.label) for group in groups for number in group), default=0)
+        value = _value_width(groups, width - label - 1)
+        lines: list[Content] = []
+        for group in groups:
+            if lines and apart:
+                lines.append(Content(""))
+            lines += [_line(number, label, value, width) for number in group]
+        return Content("\n").join(lines)
+
+
+def _value_width(groups: Sequence[Sequence[Number]], room: int) -> int:
+    """The column of values ends where the longest short one does; long ones go over it."""
+    widths = [cell_len(number.value) for group in groups for number in group]
+    return max((width for width in widths if width <= room // 2), default=room)
+
+
+def _line(number: Number, label: int, value: int, width: int) -> Content:
+    tone = _TONES.get(number.tone, "bold")
+    text = one_line(number.value)
+    parts: list[str | tuple[str, str]] = [
+        (number.label + " " * (label - cell_len(number.label) + 1), "$text-muted"),
+        (text, tone),
+    ]
+    if number.detail:
+        parts += [" " * (max(0, value - cell_len(text)) + 1), (one_line(number.detail), "$text-muted")]
+    return Content.assemble(*parts).truncate(width, ellipsis=True)

@@ -1,0 +1,1 @@
+"""What the dashboard of a run shows and offers, decided without a screen."""
