@@ -11,7 +11,7 @@ Dtype = Literal["fp32", "fp16", "bf16"]
 LOGITS_SLICE_BYTES = 32 * 2**20
 """The loss head holds this much of logits in fp32 at a time; engine.train.loss keeps to it."""
 
-_RUNTIME_BYTES = {"cpu": 360 * 10**6, "accelerator": 500 * 10**6}
+_RUNTIME_BYTES = {"cpu": 400 * 10**6, "accelerator": 500 * 10**6}
 
 
 @dataclass(frozen=True, slots=True)

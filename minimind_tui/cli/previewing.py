@@ -171,10 +171,10 @@ def _updates(preview: RunPreview) -> str:
         "deadline": _("the deadline ends it"),
     }[preview.ended_by]
     tokens = words.count(preview.total_tokens)
-    about = "" if preview.data_exact else "~"
-    return _("{number} ({epochs}; {why}), {tokens} tokens").format(
-        number=about + number, epochs=epochs, why=why, tokens=about + tokens
-    )
+    if not preview.data_exact:
+        tokens = f"~{tokens}"
+        number = number if preview.updates_low != preview.updates_high else f"~{number}"
+    return _("{number} ({epochs}; {why}), {tokens} tokens").format(number=number, epochs=epochs, why=why, tokens=tokens)
 
 
 def _device(preview: RunPreview) -> str:

@@ -37,7 +37,7 @@ def estimate(
         bool,
         option(
             "--calibrate",
-            help=_("First make some real updates, for half a minute at most, so that the time is known."),
+            help=_("First make some real updates, for about half a minute, so that the time is known."),
             rich_help_panel=_PANEL,
         ),
     ] = False,
