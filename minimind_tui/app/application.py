@@ -2,14 +2,20 @@
 
 import asyncio
 import os
-import signal
-from collections.abc import Iterable
-from contextlib import suppress
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
+from textual.actions import ActionParseResult
 from textual.app import App, SystemCommand
+from textual.command import CommandPalette
+from textual.dom import DOMNode
+from textual.message import Message
 from textual.screen import Screen
-from textual.worker import Worker, WorkerState
+from textual.theme import ThemeProvider
+from textual.timer import Timer
 
+from engine.errors import UserError
 from engine.estimate.device_probe import DeviceFacts, probe_device
 from engine.language import _, current_language, set_language
 from engine.places import cache_dir, runs_dir
@@ -18,16 +24,24 @@ from engine.settings.settings import Settings
 from minimind_tui.app.base_screen import BaseScreen
 from minimind_tui.app.bindings import bindings_of
 from minimind_tui.app.dialogs import Choice, ChoiceDialog
-from minimind_tui.app.guarding import guarded, tell
+from minimind_tui.app.guarding import describe, guarded, tell
+from minimind_tui.app.leaving import farewell, leave_dialog
+from minimind_tui.app.palette import commands
 from minimind_tui.app.themes import OURS
 from minimind_tui.app.widgets.top_bar import TopBar
-from minimind_tui.core import run_actions
-from minimind_tui.core.keys import key_table, scope_title
 from minimind_tui.core.preferences import Preferences, load_preferences, save_preferences
 from minimind_tui.core.run_index import RunIndex
 
 _IDLE_SECONDS = 2.0
 """How often the workspace is looked at while nothing trains."""
+
+
+class Probed(Message):
+    """The probe of the machine answered: with facts, or with a problem in words."""
+
+    def __init__(self, facts: DeviceFacts | None, problem: str) -> None:
+        super().__init__()
+        self.facts, self.problem = facts, problem
 
 
 class MinimindApp(App[int]):
@@ -46,8 +60,11 @@ class MinimindApp(App[int]):
         """Why there are no facts, in words."""
         self.farewell: list[str] = []
         """What the shell shows once the application has gone."""
+        self.troubles: list[str] = []
+        """The unexpected errors that were shown."""
         self._open_first, self._problem = open_first, problem
         self._looked_at = 0.0
+        self._look_timer: Timer | None = None
         super().__init__()
         for theme in OURS:
             self.register_theme(theme)
@@ -57,34 +74,38 @@ class MinimindApp(App[int]):
     def on_mount(self) -> None:
         self.title = "minimind-tui"
         self.theme = self.preferences.theme if self.preferences.theme in self.available_themes else OURS[0].name
-        self._listen_to_signals()
-        self.index.poll()
+        with guarded(self, _("Looking at the runs failed")):
+            self.index.poll()
         self.push_screen(self._home())
         if self._open_first is not None:
             self.open_run(self._open_first)
         if self._problem:
             tell(self, self._problem, severity="warning")
-        self.set_interval(self.preferences.refresh_seconds, self._look, name="look at the runs")
-        self.run_worker(self._probe, name="probe", group="probe", thread=True, exit_on_error=False)
+        self._look_regularly()
+        self._probe_in_background()
 
-    def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread: a test
-                loop.add_signal_handler(number, self.exit, 128 + number)
+    def _look_regularly(self) -> None:
+        if self._look_timer is not None:
+            self._look_timer.stop()
+        self._look_timer = self.set_interval(self.preferences.refresh_seconds, self._look, name="look at the runs")
 
-    def _probe(self) -> DeviceFacts:
-        return probe_device(cache_dir())
+    def _probe_in_background(self) -> None:
+        """Ask what this machine is. A daemon thread: nobody waits for it who leaves."""
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        if event.worker.name != "probe":
-            return
-        if event.state is WorkerState.SUCCESS:
-            self.device_facts = event.worker.result
-        elif event.state is WorkerState.ERROR:
-            self.device_problem = str(event.worker.error)
-        else:
-            return
+        def probe() -> None:
+            facts, problem = None, ""
+            try:
+                facts = probe_device(cache_dir())
+            except UserError as error:
+                problem = str(error)
+            except Exception as error:
+                problem = describe(error)
+            self.post_message(Probed(facts, problem))
+
+        threading.Thread(target=probe, name="probe", daemon=True).start()
+
+    def on_probed(self, event: Probed) -> None:
+        self.device_facts, self.device_problem = event.facts, event.problem
         self._tell_screen()
 
     def _look(self) -> None:
@@ -105,8 +126,43 @@ class MinimindApp(App[int]):
             with guarded(self, _("Looking at the runs failed")):
                 screen.runs_changed()
 
-    def on_screen_resume(self) -> None:
-        self._tell_screen()
+    def screen_is_seen(self) -> None:
+        """Called by a screen that has come to the top: it is brought up to date if it is there already."""
+        if self.screen.query(TopBar):
+            self._tell_screen()
+
+    # -- trouble
+
+    async def run_action(
+        self,
+        action: "str | ActionParseResult",
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Perform an action; its failure is shown and ends nothing."""
+        try:
+            return await super().run_action(action, default_namespace, namespaces)
+        except Exception as error:
+            self.show_trouble(error)
+            return True
+
+    def show_trouble(self, error: Exception) -> None:
+        """A failure in a panel: a UserError in its own words, anything else with the file of its traceback."""
+        if isinstance(error, UserError):
+            tell(self, str(error), severity="error")
+            return
+        words = describe(error)
+        self.troubles.append(words)
+        if any(isinstance(screen, ChoiceDialog) for screen in self.screen_stack):
+            tell(self, words, severity="error")
+            return
+        self.push_screen(
+            ChoiceDialog(
+                _("Something went wrong here"),
+                words + "\n\n" + _("Runs are not touched by this. You can go on."),
+                [Choice("close", _("Close"), "c", "primary")],
+            )
+        )
 
     # -- moving about
 
@@ -179,86 +235,79 @@ class MinimindApp(App[int]):
     # -- preferences
 
     def change_preferences(self, **changes: object) -> None:
-        """Take and keep changed preferences; language and theme at once."""
-        self.preferences = Preferences.model_validate({**self.preferences.model_dump(), **changes})
+        """Take and keep changed preferences; they hold at once."""
+        before = self.preferences
+        self.preferences = Preferences.model_validate({**before.model_dump(), **changes})
         if problem := save_preferences(self.preferences):
             tell(self, problem, severity="warning")
-        if "theme" in changes and self.preferences.theme in self.available_themes:
+        if self.preferences.theme in self.available_themes:
             self.theme = self.preferences.theme
+        if self.preferences.refresh_seconds != before.refresh_seconds:
+            self._look_regularly()
         if "language" in changes:
-            self.run_worker(self._speak(self.preferences.language_now()), name="language", group="language")
+            os.environ.pop("MINIMIND_LANG", None)  # the person has just said it better
+            language = self.preferences.language_now()
+            if language != current_language():
+                self.run_worker(self._speak(language), name="language", group="language")
 
     async def action_toggle_language(self) -> None:
         """English to Chinese and back."""
-        os.environ.pop("MINIMIND_LANG", None)  # the person has just said it better
         self.change_preferences(language="en" if current_language() == "zh" else "zh")
 
     async def _speak(self, language: str) -> None:
         set_language(language)
+        os.environ["MINIMIND_LANG"] = language  # the processes of runs started from here speak it too
         for screen in self.screen_stack:
             if isinstance(screen, BaseScreen):
                 await screen.relanguage()
+        self._probe_in_background()  # its sentences come from another process
         self._tell_screen()
 
     # -- leaving
 
     def action_leave(self) -> None:
         """Leave; asks first what is to become of a run that trains."""
-        live = [entry for entry in self.index.live if entry.seen.is_live]
+        live = [entry.folder for entry in self.index.live]
         if not live:
             self.exit(0)
-            return
-        names = "\n".join(entry.folder.id for entry in live[:5])
-        self.push_screen(
-            ChoiceDialog(
-                _("Leave minimind-tui?"),
-                _("Still training:") + f"\n{names}\n\n" + _("Training does not need this window."),
-                [
-                    Choice("detach", _("Detach and keep training"), "d", "primary"),
-                    Choice("stop", _("Save and stop"), "x", "warning"),
-                    Choice("stay", _("Stay"), "s"),
-                ],
-            ),
-            self._leave_as,
-        )
+        else:
+            self.push_screen(leave_dialog(live), self._leave_as)
 
     def _leave_as(self, choice: str | None) -> None:
-        live = self.index.live
+        live = [entry.folder for entry in self.index.live]
         if choice == "detach":
-            self.farewell = [
-                _("{run} goes on by itself. Come back: minimind-tui {run}").format(run=entry.folder.id)
-                for entry in live
-            ]
+            self.farewell = farewell(live, stopped=False)
             self.exit(0)
         elif choice == "stop":
+            from minimind_tui.core import run_actions
+
             with guarded(self, _("Stopping failed")):
-                for entry in live:
-                    run_actions.request(entry.folder, "stop")
-                self.farewell = [
-                    _("{run} saves and stops. Go on later: minimind resume {run}").format(run=entry.folder.id)
-                    for entry in live
-                ]
+                for folder in live:
+                    run_actions.request(folder, "stop")
+                self.farewell = farewell(live, stopped=True)
                 self.exit(0)
+
+    def leave_for_signal(self, number: int) -> None:
+        """End because a signal said so; what trains goes on."""
+        self.farewell = farewell([entry.folder for entry in self.index.live], stopped=False)
+        self.exit(return_code=128 + number)
 
     # -- palette
 
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action that can be taken on this screen, from the key table, and Textual's own."""
-        known = {key.id: key for key in key_table()}
-        for active in screen.active_bindings.values():
-            key = known.get(active.binding.id or "")
-            if key is not None and active.enabled and key.action != "command_palette":
-                node, action = active.node, active.binding.action
-                yield SystemCommand(
-                    f"{scope_title(key.scope)}: {key.label}",
-                    key.help,
-                    lambda node=node, action=action: self.call_later(self.run_action, action, node),
-                )
-        yield SystemCommand(_("Theme"), _("Choose other colours"), self.action_change_theme)
-        if screen.query("HelpPanel"):
-            yield SystemCommand(_("Hide keys"), _("Close the panel of keys"), self.action_hide_help_panel)
-        else:
-            yield SystemCommand(_("Show keys"), _("The keys in a panel beside the screen"), self.action_show_help_panel)
-        yield SystemCommand(
-            _("Picture"), _("Save the screen as an SVG picture"), lambda: self.set_timer(0.1, self.deliver_screenshot)
-        )
+        yield from commands(self, screen)
+
+    def action_command_palette(self) -> None:
+        """Textual's palette, in the current language."""
+        if not CommandPalette.is_open(cast(App[object], self)):
+            self.push_screen(CommandPalette(placeholder=_("Find an action by its name"), id="--command-palette"))
+
+    def search_themes(self) -> None:
+        """Textual's palette of themes, in the current language."""
+        self.push_screen(CommandPalette([ThemeProvider], placeholder=_("Find a theme by its name")))
+
+    def save_picture(self) -> None:
+        """Save what is seen as an SVG file in the current folder."""
+        with guarded(self, _("The picture could not be saved")):
+            tell(self, _("Saved {path}").format(path=self.save_screenshot()))

@@ -1,13 +1,14 @@
 """What every screen has: the bar on top, the footer, breakpoints, and words in the current language."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from minimind_tui.app.bindings import in_current_language
+from minimind_tui.app.guarding import shield_handlers
+from minimind_tui.app.widgets.key_footer import KeyFooter
 from minimind_tui.app.widgets.top_bar import TopBar
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ class BaseScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        shield_handlers(cls)
+
     @property
     def minimind(self) -> "MinimindApp":
         """The application, typed."""
@@ -38,7 +43,7 @@ class BaseScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield TopBar(self.title_words())
         yield from self.compose_body()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyFooter()
 
     def compose_body(self) -> ComposeResult:
         """What lies between the bar and the footer."""
@@ -47,6 +52,9 @@ class BaseScreen(Screen[None]):
     def title_words(self) -> str:
         """The screen's name for the bar on top, in the current language."""
         raise NotImplementedError
+
+    def on_screen_resume(self) -> None:
+        self.minimind.screen_is_seen()
 
     async def relanguage(self) -> None:
         """Show everything in the language that is current now."""

@@ -1,14 +1,21 @@
 """From `minimind-tui [RUN]` to the running application, and what the shell shows afterwards."""
 
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from engine.errors import UserError
-from engine.language import LANGUAGES, _, set_language
+from engine.language import LANGUAGES, _, current_language, set_language
 
-_OK, _MISTAKE = 0, 2
+if TYPE_CHECKING:
+    from minimind_tui.app.application import MinimindApp
+
+_OK, _CRASHED, _MISTAKE = 0, 1, 2
+_THREAD_SECONDS = 2.0
+"""How long threads that still work, at most each, are waited for when the application has gone."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,6 +57,7 @@ def _run(arguments: list[str]) -> int:
     if len(words) > 1:
         raise UserError(_("One run can be opened at a time: {words}.").format(words=" ".join(words)))
     refuse_without_terminal()
+    os.environ["MINIMIND_LANG"] = current_language()  # the processes of runs started from here speak it too
     return _open(words[0] if words else None, problem)
 
 
@@ -71,13 +79,38 @@ def _open(run: str | None, problem: str) -> int:
 
     folder = find_run(runs_dir(), run) if run is not None else None
     from minimind_tui.app.application import MinimindApp
+    from minimind_tui.app.leaving import listen_to_signals, wait_for_threads
+    from minimind_tui.app.terminal_state import TerminalState
 
     app = MinimindApp(open_first=folder, problem=problem)
-    app.run()
-    for line in app.farewell:
+    terminal = TerminalState()
+    # A loop of our own: the usual one waits at its end for every thread, however long that works.
+    loop = asyncio.new_event_loop()
+    listen_to_signals(loop, app.leave_for_signal, terminal.leave)
+    ended = False
+    try:
+        app.run(loop=loop)
+        ended = True
+    finally:
+        terminal.restore() if ended else terminal.leave()
+    for line in app.farewell or (crash_words(app) if app.return_code == _CRASHED else ()):
         with suppress(OSError):  # the terminal may be gone
             sys.stdout.write(line + "\n")
-    return app.return_code or _OK
+    code = app.return_code or _OK
+    if not wait_for_threads(_THREAD_SECONDS):
+        with suppress(OSError):
+            sys.stdout.flush()
+        os._exit(code)
+    loop.close()
+    return code
+
+
+def crash_words(app: "MinimindApp") -> list[str]:
+    """What the shell shows below the traceback of an application that broke."""
+    from minimind_tui.app.leaving import farewell
+
+    lines = [_("minimind-tui broke, see above. Runs are not touched by this.")]
+    return lines + farewell([entry.folder for entry in app.index.live], stopped=False)
 
 
 def _is_terminal(stream: object) -> bool:

@@ -1,10 +1,12 @@
 """Errors of ours must not take the screen down: they are written to a file and told in one line."""
 
+import inspect
 import os
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 from textual.dom import DOMNode
@@ -48,3 +50,40 @@ def describe(error: BaseException) -> str:
 def tell(node: DOMNode, message: str, *, severity: Any = "information", title: str = "") -> None:
     """A passing message on the screen; nobody's markup."""
     node.app.notify(message, title=title, severity=severity, markup=False, timeout=12 if severity == "error" else 5)
+
+
+def shield_handlers(kind: type[DOMNode]) -> None:
+    """Wrap the handlers that a class declares (`on_...`): their failures are told by the application, not fatal."""
+    for name, function in list(vars(kind).items()):
+        if name.startswith("on_") and inspect.isfunction(function):
+            setattr(kind, name, shielded(function))
+
+
+def shielded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of a node, or a callback, whose failure is told by the application of `self` and goes no further."""
+    if inspect.iscoroutinefunction(function):
+
+        @wraps(function)
+        async def later(self: DOMNode, *arguments: Any, **named: Any) -> Any:
+            try:
+                return await function(self, *arguments, **named)
+            except Exception as error:
+                _tell_application(self, error)
+
+        return later
+
+    @wraps(function)
+    def at_once(self: DOMNode, *arguments: Any, **named: Any) -> Any:
+        try:
+            return function(self, *arguments, **named)
+        except Exception as error:
+            _tell_application(self, error)
+
+    return at_once
+
+
+def _tell_application(node: DOMNode, error: Exception) -> None:
+    show = getattr(node.app, "show_trouble", None)
+    if show is None:
+        raise error
+    show(error)

@@ -169,8 +169,9 @@ def machine_words(facts: DeviceFacts) -> MachineWords:
     else:
         each = f"{facts.device} · {facts.name} · {words.size(facts.memory)}"
         device = (f"{len(facts.gpus)} x " if len(facts.gpus) > 1 else "") + f"{each} · {cores} · {machine}"
-    dtype = _("Trains in {dtype}.").format(dtype=facts.dtype)
-    return MachineWords(device, f"{dtype} {facts.dtype_why}".rstrip(), tuple(facts.notes))
+    why = facts.dtype_why.removeprefix(facts.dtype).lstrip(":： ")
+    dtype = _("Trains in {dtype}: {why}").format(dtype=facts.dtype, why=why)
+    return MachineWords(device, dtype, tuple(facts.notes))
 
 
 def welcome_lines() -> list[str]:

@@ -4,6 +4,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from engine.language import _
 from engine.run.schema import State
 from minimind_tui import words
 from minimind_tui.core.run_index import RunEntry
@@ -11,6 +12,8 @@ from minimind_tui.core.run_words import look_of
 from minimind_tui.safe_text import one_line
 
 _MOST_NAME = 32
+_LEAST_SIZE = (80, 24)
+"""A terminal smaller than that does not show all of a screen."""
 
 
 class TopBar(Widget):
@@ -34,6 +37,8 @@ class TopBar(Widget):
     def render(self) -> Content:
         left = Content.assemble(("minimind", "bold $primary"), " › ", (self.title, "bold"))
         right = Content(self.summary)
+        if self.app.size.width < _LEAST_SIZE[0] or self.app.size.height < _LEAST_SIZE[1]:
+            right = Content(_("80x24 shows more"))
         room = self.size.width - 2 - left.cell_length  # the padding's two columns
         if right.cell_length + 2 > room:
             right = right.truncate(max(0, room - 2), ellipsis=True)

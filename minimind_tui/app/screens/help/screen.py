@@ -33,7 +33,7 @@ class HelpScreen(ModalScreen[None]):
     def _pressed(of: Screen[object], key: Key) -> str:
         """The keys of an action as a person knows them, at most two."""
         names = key.keys.split(",")[:2]
-        return " ".join(of.app.get_key_display(Binding(name, key.action)) for name in names)
+        return " ".join(of.app.get_key_display(Binding(name.strip(), key.action)) for name in names)
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:

@@ -1,0 +1,71 @@
+"""Leaving the application: by asking, and by a signal. Training goes on either way."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from engine.language import _
+from engine.run.folder import RunFolder
+from minimind_tui.app.dialogs import Choice, ChoiceDialog
+
+SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+GRACE_SECONDS = 3.0
+"""How long an application that was told to end may take before it is ended."""
+
+
+def leave_dialog(training: list[RunFolder]) -> ChoiceDialog:
+    """Asks what is to become of the runs that train; answers `detach`, `stop`, `stay` or None."""
+    names = "\n".join(folder.id for folder in training[:5])
+    return ChoiceDialog(
+        _("Leave minimind-tui?"),
+        _("Still training:") + f"\n{names}\n\n" + _("Training does not need this window."),
+        [
+            Choice("detach", _("Detach and keep training"), "d", "primary"),
+            Choice("stop", _("Save and stop"), "x", "warning"),
+            Choice("stay", _("Stay"), "s"),
+        ],
+    )
+
+
+def farewell(training: list[RunFolder], *, stopped: bool) -> list[str]:
+    """What the shell shows: how to come back to each run, or to go on with it."""
+    words = (
+        _("{run} saves and stops. Go on later: minimind resume {run}")
+        if stopped
+        else _("{run} goes on by itself. Come back: minimind-tui {run}")
+    )
+    return [words.format(run=folder.id) for folder in training]
+
+
+def listen_to_signals(
+    loop: asyncio.AbstractEventLoop, leave: Callable[[int], object], restore: Callable[[], None]
+) -> None:
+    """Call `leave(signal)` in the loop when the process is told to end.
+
+    When that does not end it (a terminal that is gone takes no bytes), `restore` is called and the process ends.
+    """
+
+    def told(number: int) -> None:
+        threading.Thread(target=_end_anyway, args=(number, restore), name="end anyway", daemon=True).start()
+        leave(number)
+
+    for number in SIGNALS:
+        with suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, told, number)
+
+
+def _end_anyway(number: int, restore: Callable[[], None]) -> None:
+    threading.Event().wait(GRACE_SECONDS)
+    restore()
+    os._exit(128 + number)
+
+
+def wait_for_threads(seconds: float) -> bool:
+    """Give threads that still work a moment; False when some go on."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join(seconds)
+    return all(thread is threading.current_thread() or thread.daemon for thread in threading.enumerate())
