@@ -250,7 +250,7 @@ def _with_course(
                 ).format(step=record.step)
             )
         schedule, horizon, scale = course
-        if schedule.is_warming_up(record.step) and "warmup_steps" not in asked:
+        if shaped and schedule.is_warming_up(record.step) and "warmup_steps" not in asked:
             return after, given
         derived["learning_rate"] = schedule.rate_to_go_on(horizon, record.step) * scale
     if "warmup_steps" not in asked and after.warmup_steps:
@@ -301,6 +301,7 @@ def _taking_over(
         lr_scale=1.0 if course is None else course[2],
         how=how,
         rate=after.learning_rate,
+        warms=after.warmup_steps > 0,
         end=None if bounded_by_time(after) else end,
     )
     return taking, end

@@ -13,7 +13,7 @@ class TakingOver:
     """The facts behind the words. None where a plan cannot know them yet.
 
     given: the settings the fork was given, each as (before, after). epoch and row: the cursor of the checkpoint. how:
-    the course of the learning rate; rate: the peak it begins anew with, end: its last update.
+    the course of the learning rate; rate: the peak it begins anew with, warms: after a warm-up; end: its last update.
     """
 
     given: Mapping[str, tuple[Any, Any]]
@@ -27,6 +27,7 @@ class TakingOver:
     lr_scale: float
     how: How | None
     rate: float
+    warms: bool
     end: int | None
 
     @property
@@ -76,7 +77,12 @@ class TakingOver:
         elif not self.keeps_cursor:
             words.append(_("the place in the data: with another seed a new epoch begins in an order of its own"))
         if self.how == "anew":
-            words.append(_("the course of the learning rate: it begins anew at {rate:.2e}").format(rate=self.rate))
+            told = (
+                _("the course of the learning rate: it begins anew and warms up to {rate:.2e}")
+                if self.warms
+                else _("the course of the learning rate: it begins anew at {rate:.2e}")
+            )
+            words.append(told.format(rate=self.rate))
             if self.lr_scale != 1.0:
                 words.append(_("the factor {scale:g} on the learning rate").format(scale=self.lr_scale))
         elif self.how == "moved" and self.end is not None:

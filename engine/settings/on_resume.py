@@ -87,7 +87,16 @@ def trains_otherwise(name: str) -> bool:
 
 def change_in_words(name: str, before: object, after: object) -> str:
     """`learning_rate changed from 0.001 to 0.0005`."""
-    return _("{name} changed from {before} to {after}").format(name=name, before=before, after=after)
+    return _("{name} changed from {before} to {after}").format(name=name, before=plain(before), after=plain(after))
+
+
+def plain(value: object) -> str:
+    """A setting's value in a sentence: a number in few digits, several texts between bars."""
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return " | ".join(map(str, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _changed(before: Settings, after: Settings) -> dict[str, tuple[object, object]]:
@@ -108,6 +117,8 @@ def _inexact(changed: dict[str, tuple[object, object]]) -> list[str]:
 
 def _listed(names: list[str], changed: dict[str, tuple[object, object]]) -> str:
     return ", ".join(
-        _("{name} ({before} -> {after})").format(name=name, before=changed[name][0], after=changed[name][1])
+        _("{name} ({before} -> {after})").format(
+            name=name, before=plain(changed[name][0]), after=plain(changed[name][1])
+        )
         for name in names
     )

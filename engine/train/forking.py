@@ -96,6 +96,7 @@ def take_over(
         lr_scale=scale,
         how=course.how,
         rate=settings.learning_rate,
+        warms=course.schedule.is_warming_up(state.step),
         end=None if timed else end,
     )
     if not taking.keeps_best:

@@ -139,8 +139,10 @@ def list_table() -> None:
 def show_json(folder: RunFolder) -> None:
     """One run with its attempts and checkpoints as one object."""
     entry = read_entry(folder)
+    lineage = entry.manifest.lineage if entry.manifest else None
     record = entry.record() | {
         "bytes": entry.bytes,
+        "lineage": lineage.model_dump(mode="json") if lineage else None,
         "attempts": [attempt.model_dump(mode="json") for attempt in entry.manifest.attempts] if entry.manifest else [],
         "checkpoints": [
             {
@@ -208,8 +210,10 @@ def _origin(lineage: Lineage) -> str:
     origin = lineage.run or lineage.path or "?"
     if lineage.kind != "fork":
         return origin
+    from engine.settings.on_resume import plain
+
     given = ", ".join(
-        _("{name}: {before} -> {after}").format(name=name, before=pair[0], after=pair[1])
+        _("{name}: {before} -> {after}").format(name=name, before=plain(pair[0]), after=plain(pair[1]))
         for name, pair in lineage.settings.items()
         if len(pair) == 2
     )
@@ -221,7 +225,7 @@ def _attempt(attempt: Any) -> str:
     text = _("attempt {n}: from step {step}").format(n=attempt.attempt, step=attempt.start_step)
     if attempt.end_state is not None:
         text += ", " + _("{state} at step {step}").format(state=state_word(attempt.end_state), step=attempt.end_step)
-    if attempt.attempt > 1 and attempt.exact is not None:
+    if attempt.from_checkpoint is not None and attempt.exact is not None:
         text += ", " + (
             _("exact") if attempt.exact else _("not exact: {reasons}").format(reasons="; ".join(attempt.why_inexact))
         )

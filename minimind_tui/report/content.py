@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from engine.language import _
 from engine.run.checkpoints import best
 from engine.run.delete import folder_bytes
 from engine.run.schema import AttemptRecord, EventKind
 from engine.settings.declaration import declarations
+from engine.settings.on_resume import plain
 from engine.settings.settings import Settings
 from minimind_tui import words
 from minimind_tui.charts.curves import Curve
@@ -207,15 +207,6 @@ def samples(data: ReportData) -> list[Sample]:
     if len(found) <= MOST_SAMPLES:
         return found
     return [found[round(index * (len(found) - 1) / (MOST_SAMPLES - 1))] for index in range(MOST_SAMPLES)]
-
-
-def plain(value: Any) -> str:
-    """A setting's value as people read it."""
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, list | tuple):
-        return " | ".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def chart_values(chart: Chart) -> list[Fact]:

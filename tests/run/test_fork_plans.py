@@ -141,6 +141,7 @@ def test_its_files_are_links_and_outlive_the_parent(run: RunFolder) -> None:
     assert (ours.path / RECORD).stat().st_ino != (theirs.path / RECORD).stat().st_ino
     size = ours.size
     before, parents = freed_bytes(child.path), folder_bytes(run.path)
+    # what both runs hold frees nothing while one of them stays
     assert (
         before == folder_bytes(child.path) - size and freed_bytes(run.path) == parents - size
     )  # shared: frees nothing

@@ -180,6 +180,15 @@ def test_within_the_warm_up_another_shape_keeps_it(workshop):
     assert [rates[step] for step in (6, 9, 10, 11)] == pytest.approx([6e-3, 9e-3, 1e-2, 1e-2])
 
 
+def test_a_run_that_ended_within_its_warm_up_goes_on_from_there(workshop):
+    parent = workshop.make(warmup_steps=20, max_steps=6)
+    trainer = workshop.train(parent)
+    child = fork(parent, None, max_steps=12)
+    workshop.train(child)
+    rates = column(child, "lr")
+    assert rates[7] == trainer.schedule.lr_at(5, trainer.horizon) and max(rates) == 12
+
+
 def test_a_factor_on_the_learning_rate_is_kept_unless_the_course_begins_anew(workshop):
     parent = workshop.make()
     trainer = workshop.trainer(parent)

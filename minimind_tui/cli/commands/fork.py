@@ -93,9 +93,11 @@ def _wanted(checkpoint: str) -> "Wanted":
 
 def _announcement(plan: "ForkPlan") -> list[str]:
     """What the fork begins with: what it takes over, what not, and where it ends."""
+    from engine.settings.on_resume import plain
+
     lines = [_("Forking {run} at step {step}.").format(run=plan.parent.id, step=plan.step)]
     changed = ", ".join(
-        _("{name}: {before} -> {after}").format(name=name, before=before, after=after)
+        _("{name}: {before} -> {after}").format(name=name, before=plain(before), after=plain(after))
         for name, (before, after) in plan.given.items()
         if before != after
     )

@@ -91,12 +91,13 @@ def _wake_and_follow(folder: "RunFolder", *, detach: bool, json_lines: bool) -> 
 def _announcement(plan: "ResumePlan", values: Mapping[str, Any]) -> list[str]:
     """From where the run goes on, with what changed, and whether bit for bit. Raises UserError when it cannot."""
     from engine.run.resumability import resume_statement
+    from engine.settings.on_resume import plain
 
     statement = resume_statement(plan.folder, values)
     if not statement.possible:
         raise UserError("\n".join(statement.reasons))
     changed = ", ".join(
-        _("{name}: {before} -> {after}").format(name=name, before=before, after=after)
+        _("{name}: {before} -> {after}").format(name=name, before=plain(before), after=plain(after))
         for name, (before, after) in plan.change.changed.items()
     )
     return [
