@@ -1,6 +1,5 @@
 """The preferences as a person edits them: choices with their words, numbers checked as they are typed."""
 
-from dataclasses import dataclass
 from typing import get_args
 
 from pydantic import ValidationError
@@ -12,28 +11,20 @@ NUMBERS = ("refresh_seconds", "price_per_hour", "currency")
 """The preferences that are typed."""
 
 
-@dataclass(frozen=True)
-class Option:
-    """One value of a choice, and its words."""
-
-    value: str
-    words: str
+def language_options() -> list[tuple[str, str]]:
+    """The languages with their words; each is called what its speakers call it."""
+    return [("auto", _("as the system says")), ("en", "English"), ("zh", "中文")]
 
 
-def language_options() -> list[Option]:
-    """The languages; each is called what its speakers call it."""
-    return [Option("auto", _("as the system says")), Option("en", "English"), Option("zh", "中文")]
-
-
-def marker_options() -> list[Option]:
+def marker_options() -> list[tuple[str, str]]:
     """What curves are drawn with, each with a look at it."""
     words = {
-        "braille": "⡠⠔⠊⠑⠢⣀  " + _("braille: the finest"),
-        "hd": "▗▞▀▚▖  " + _("blocks: for fonts without braille"),
-        "dot": "•·•·•  " + _("dots"),
-        "ascii": "*+*+*  " + _("ASCII: for any terminal"),
+        "braille": "⡠⠔⠊⠑⠢⣀  " + _("braille, the finest"),
+        "hd": "▗▞▀▚▖   " + _("blocks"),
+        "dot": "•·•·•·  " + _("dots"),
+        "ascii": "*+*+*+  " + _("ASCII, for any font"),
     }
-    return [Option(marker, words[marker]) for marker in get_args(Marker)]
+    return [(marker, words[marker]) for marker in get_args(Marker)]
 
 
 def typed(value: object) -> str:

@@ -7,6 +7,7 @@ from textual.binding import Binding
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.events import Resize
+from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 from textual.worker import Worker, WorkerState
@@ -44,6 +45,12 @@ class HomeList(OptionList):
         Binding("right", "app.focus_next", show=False),
         Binding("left", "app.focus_previous", show=False),
     ]
+
+    class Resized(Message):
+        """The rows have another width now."""
+
+    def on_resize(self, event: Resize) -> None:
+        self.post_message(self.Resized())
 
     def show_rows(self, rows: list[tuple[str, Content]], nothing: str) -> None:
         """Show rows by their ids; only what differs is drawn. `nothing` stands there when there are none."""
@@ -148,7 +155,9 @@ class HomeScreen(BaseScreen):
     def on_resize(self, event: Resize) -> None:
         self.set_class(event.size.height < _LOW, "-low")
         self.set_class(event.size.height < _LOWEST, "-lowest")
-        self.call_after_refresh(self._show)
+
+    def on_home_list_resized(self) -> None:
+        self._show()
 
     # -- what is shown
 

@@ -27,7 +27,7 @@ class KeyFooter(Footer):
     def compose(self) -> ComposeResult:
         # Textual's widget for one key has no public name: it is known by what it shows
         keys: list[Any] = [widget for widget in super().compose() if hasattr(widget, "key_display")]
-        always = [key for key in keys if key.action in _ALWAYS]
+        always = sorted((key for key in keys if key.action in _ALWAYS), key=lambda key: _ALWAYS.index(key.action))
         self._drawn_for = self.app.size.width
         room = self._drawn_for - _width(always) - 1
         for key in keys:

@@ -4,6 +4,7 @@ from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.events import Resize
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Input
 
@@ -49,11 +50,11 @@ class HelpScreen(ModalScreen[None]):
                 yield PlainText(id="list")
 
     def on_mount(self) -> None:
-        self._show("")
         self.query_one("#keys").focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._show(event.value)
+        self.query_one("#keys").scroll_home(animate=False)
 
     def on_input_submitted(self) -> None:
         self.query_one("#keys").focus()
@@ -71,29 +72,37 @@ class HelpScreen(ModalScreen[None]):
         else:
             self.dismiss(None)
 
+    def on_resize(self, event: Resize) -> None:
+        self.call_after_refresh(self._show, self.query_one("#search", Input).value)
+
     def _show(self, looking_for: str) -> None:
+        width = max(20, self.query_one("#keys").scrollable_content_region.width)
         sections = help_sections(self._keys, looking_for)
-        parts = [_section(section) for section in sections]
+        lines = [line for section in sections for line in section.lines]
+        pressed = max((Content(line.pressed).cell_length for line in lines), default=0) + 2
+        label = min(_MOST_LABEL, max((Content(line.label).cell_length for line in lines), default=0)) + 2
+        parts = [_section(section, pressed, label, width) for section in sections]
         if not looking_for:
             parts.append(_idea())
         if not parts:
             parts.append(styled((_("No key is called that."), "$text-muted")))
         self.query_one("#list", PlainText).show(Content("\n\n").join(parts))
-        self.query_one("#keys").scroll_home(animate=False)
 
 
-def _section(section: HelpSection) -> Content:
-    pressed = max(Content(line.pressed).cell_length for line in section.lines)
-    labels = min(_MOST_LABEL, max(Content(line.label).cell_length for line in section.lines))
-    lines = [
-        Content.assemble(
-            styled((line.pressed, "bold $accent")).pad_right(pressed - Content(line.pressed).cell_length + 2),
-            Content(line.label).pad_right(max(0, labels - Content(line.label).cell_length) + 2),
-            styled((line.help, "$text-muted")),
+def _section(section: HelpSection, pressed: int, label: int, width: int) -> Content:
+    """A scope's keys in three columns; what a key does is wrapped within its own."""
+    rows = [styled((section.title, "bold $primary"))]
+    for line in section.lines:
+        about = styled((line.help, "$text-muted")).wrap(max(16, width - pressed - label))
+        first = Content.assemble(
+            _padded(styled((line.pressed, "bold $accent")), pressed), _padded(styled(line.label), label), about[0]
         )
-        for line in section.lines
-    ]
-    return Content("\n").join([styled((section.title, "bold $primary")), *lines])
+        rows += [first, *(Content(" " * (pressed + label)) + rest for rest in about[1:])]
+    return Content("\n").join(rows)
+
+
+def _padded(content: Content, width: int) -> Content:
+    return content + Content(" " * max(1, width - content.cell_length))
 
 
 def _idea() -> Content:
