@@ -23,11 +23,12 @@ _LOG_LINES = 3
 
 @dataclass(frozen=True)
 class Banner:
-    """A heading with a few sentences, and what can be done about it. `detail` are lines of the run's own log."""
+    """A heading, a few sentences, and what can be done. `detail` are lines of the run's own log, or commands."""
 
     kind: Kind
     title: str
-    lines: tuple[str, ...] = ()
+    text: str = ""
+    """Sentences."""
     detail: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
 
@@ -50,51 +51,52 @@ def banner_of(
     `weights`: its newest published weights.
     """
     if not there:
-        line = _("{path} is not there any more. What was read of it is still shown.").format(path=folder.path)
-        return Banner("error", _("The run's folder is gone"), (line,))
+        gone = _("{path} is not there any more. What was read of it is still shown.").format(path=folder.path)
+        return Banner("error", _("The run's folder is gone"), gone)
     if log_problem:
-        line = _("Its logs cannot be read: {problem}. Looking again every moment.").format(problem=log_problem)
-        return Banner("warning", _("The logs cannot be read"), (line,))
+        unread = _("Its logs cannot be read: {problem}. Looking again every moment.").format(problem=log_problem)
+        return Banner("warning", _("The logs cannot be read"), unread)
     again: tuple[Offer, ...] = ("resume",) if resumable is not False else ()
     status, told = seen.status, one_line(seen.message)
     match seen.state:
         case State.CREATED:
             start: tuple[Offer, ...] = ("start",) if resumable is not False else ()
-            refused = tuple(statement) if resumable is False else ()
-            return Banner("info", _("Not started yet"), (told, *refused), offers=start)
+            refused = statement if resumable is False else ()
+            return Banner("info", _("Not started yet"), _text(told, *refused), offers=start)
         case State.PAUSED:
-            line = _("Its memory is free. Going on continues exactly where it was.")
-            return Banner("info", _("Paused"), (told, line), offers=("continue",))
+            free = _("Its memory is free. Going on continues exactly where it was.")
+            return Banner("info", _("Paused"), _text(told, free), offers=("continue",))
         case State.STALLED:
-            return Banner("warning", _("It hangs"), _stalled(seen), offers=("stop_now", "log"))
+            way_out = _("The log may tell why. If it does not come round: stop it at once, then resume.")
+            return Banner("warning", _("It hangs"), _text(told, unsaved(status), way_out), offers=("stop_now", "log"))
         case State.STOPPING if seen.idle_s is not None and seen.idle_s > SLOW_TO_STOP_SECONDS:
-            line = _("Nothing has come for {time}. Stopping at once loses what was not saved.").format(
+            slow = _("Nothing has come for {time}. Stopping at once loses what was not saved.").format(
                 time=words.duration(seen.idle_s)
             )
-            return Banner("warning", _("Stopping takes long"), (told, line), offers=("stop_now",))
+            return Banner("warning", _("Stopping takes long"), _text(told, slow), offers=("stop_now",))
         case State.CRASHED:
-            lines = (told, one_line(seen.how), *statement)
-            return Banner("error", _("It crashed"), lines, _tail(last_log), (*again, "log"))
+            text = _text(told, one_line(seen.how), *statement)
+            return Banner("error", _("It crashed"), text, _tail(last_log), (*again, "log"))
         case State.FAILED:
             # a message of a worker that died already has the last lines of the log in it
             shown = () if status is not None and status.reason == Reason.WORKER_DIED else _tail(last_log)
-            return Banner("error", _("It failed"), (told, *statement), shown, (*again, "log"))
+            return Banner("error", _("It failed"), _text(told, *statement), shown, (*again, "log"))
         case State.STOPPED:
-            return Banner("info", _("Stopped"), (told, *statement), offers=again)
+            return Banner("info", _("Stopped"), _text(told, *statement), offers=again)
         case State.FINISHED:
-            return Banner("success", _("Finished"), _finished(folder, told, weights), offers=("playground",))
+            return Banner("success", _("Finished"), told, _how_to_use(folder, weights), ("playground",))
     return None
 
 
 def offer_label(offer: Offer) -> str:
-    """An offer's button."""
+    """An offer's button, with the key that does the same."""
     return {
-        "start": _("Start it"),
-        "resume": _("Resume"),
-        "continue": _("Go on"),
+        "start": _("Start it [r]"),
+        "resume": _("Resume [r]"),
+        "continue": _("Go on [p]"),
         "stop_now": _("Stop at once"),
-        "playground": _("Playground"),
-        "log": _("Log"),
+        "playground": _("Playground [w]"),
+        "log": _("Log [5]"),
     }[offer]
 
 
@@ -112,17 +114,13 @@ def unsaved(status: Status | None) -> str:
     )
 
 
-def _stalled(seen: Observation) -> tuple[str, ...]:
-    way_out = _("The log may tell why. If it does not come round: stop it at once, then resume.")
-    return (one_line(seen.message), unsaved(seen.status), way_out)
+def _how_to_use(folder: RunFolder, weights: Path | None) -> tuple[str, ...]:
+    write = f"minimind generate {folder.id}"
+    return (write,) if weights is None else (words.short_path(weights), write)
 
 
-def _finished(folder: RunFolder, told: str, weights: Path | None) -> tuple[str, ...]:
-    lines = [told]
-    if weights is not None:
-        lines.append(_("Weights: {path}").format(path=words.short_path(weights)))
-    lines.append(_("Let it write: minimind generate {run}").format(run=folder.id))
-    return tuple(lines)
+def _text(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _tail(last_log: Sequence[str]) -> tuple[str, ...]:

@@ -17,6 +17,9 @@ Line = dict[str, Any]
 MOST = 500
 """Happenings that are shown, the newest."""
 
+_PROMPT = 60
+"""Characters of a sample's prompt at most; the texts stand elsewhere."""
+
 _ENDS = frozenset({EventKind.FINISHED, EventKind.STOPPED, EventKind.PAUSED, EventKind.FAILED})
 
 
@@ -54,7 +57,9 @@ def happening_line(event: Line, now: datetime) -> HappeningLine | None:
     happening = in_words(event)
     if happening is None:
         return None
-    return HappeningLine(time, happening.text, happening.loud)
+    prompt = one_line(happening.prompt)
+    text = f"{happening.text}: {prompt[:_PROMPT]}" if prompt else happening.text
+    return HappeningLine(time, text, happening.loud)
 
 
 def _step(event: Line) -> str:

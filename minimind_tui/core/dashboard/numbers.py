@@ -92,11 +92,11 @@ def _quality(view: RunView, status: Status | None) -> list[Number]:
     seen_at = validation.steps[-1] if len(validation) else None
     told = last_finite(validation.column("perplexity")) if seen_at is not None else None
     if told is not None:
-        group.append(Number(_("Perplexity"), _short(told), _("validation")))
+        group.append(Number(_("Perplexity"), _short(told), _("valid.")))
     else:
-        group.append(Number(_("Perplexity"), _short(perplexity(smoothed)), _("training") if smoothed else ""))
+        group.append(Number(_("Perplexity"), _short(perplexity(smoothed)), _("train.") if smoothed else ""))
     bits = last_finite(validation.column("bits_per_byte")) if seen_at is not None else None
-    group.append(Number(_("Bits/byte"), _three(bits), "" if bits is None else _("validation")))
+    group.append(Number(_("Bits/byte"), _three(bits)))
     return group
 
 
@@ -107,7 +107,7 @@ def _training(view: RunView, status: Status | None) -> list[Number]:
     scale = status.lr_scale if status is not None else None
     group = [
         Number(
-            _("Learning rate"),
+            _("LR"),
             words.rate(rate) if rate is not None else _UNKNOWN,
             f"× {scale:g}" if scale is not None and scale != 1.0 else "",
         ),
@@ -159,7 +159,7 @@ def _time(seen: Observation, now: datetime) -> list[Number]:
     if status is None:
         return []
     group: list[Number] = []
-    if status.epoch is not None:
+    if status.epoch is not None and status.epochs != 1:
         of = _("of {total}").format(total=status.epochs) if status.epochs else ""
         group.append(Number(_("Epoch"), str(status.epoch), of, rank=7))
     if status.micro_batches is not None and status.micro_batches > 1 and seen.is_live:

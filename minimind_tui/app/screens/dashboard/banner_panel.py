@@ -48,10 +48,22 @@ class BannerPanel(Horizontal):
             return
         for kind in _SIGNS:
             self.set_class(banner.kind == kind, f"-{kind}")
-        self.query_one("#banner-text", PlainText).show(_words(banner))
+        self.query_one("#banner-text", PlainText).show(self._words(banner))
         for offer in get_args(Offer):
             self.query_one(f"#offer-{offer}", Button).display = offer in banner.offers
         self.query_one("#banner-offers").display = bool(banner.offers)
+
+    def fit(self) -> None:
+        """The screen has another size: on a short one the last line of the log has to do."""
+        if self._banner is not None:
+            self.query_one("#banner-text", PlainText).show(self._words(self._banner))
+
+    def _words(self, banner: Banner) -> Content:
+        colour = "" if banner.kind == "info" else f"$text-{banner.kind}"
+        title = styled((f"{_SIGNS[banner.kind]} {banner.title}", f"bold {colour}".strip()))
+        detail = banner.detail[-1:] if self.screen.has_class("-short") else banner.detail
+        lines = [title + styled("  ", banner.text), *(styled((f"│ {line}", "$text-muted")) for line in detail)]
+        return Content("\n").join(lines)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()
@@ -59,13 +71,3 @@ class BannerPanel(Horizontal):
         for offer in get_args(Offer):
             if offer == name:
                 self.post_message(self.Taken(offer))
-
-
-def _words(banner: Banner) -> Content:
-    colour = "" if banner.kind == "info" else f"$text-{banner.kind}"
-    title = styled((f"{_SIGNS[banner.kind]} {banner.title}", f"bold {colour}".strip()))
-    first, *rest = banner.lines or ("",)
-    lines = [styled(title.plain, "  ", first) if not colour else title + styled("  ", first)]
-    lines += [styled(line) for line in rest]
-    lines += [styled(("│ " + line, "$text-muted")) for line in banner.detail]
-    return Content("\n").join(lines)

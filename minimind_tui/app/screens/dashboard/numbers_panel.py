@@ -1,7 +1,5 @@
 """The numbers of the run in a column, as many as there is room for."""
 
-from collections.abc import Sequence
-
 from rich.cells import cell_len
 from textual.content import Content
 from textual.widget import Widget
@@ -37,28 +35,21 @@ class NumbersPanel(Widget):
         count = sum(map(len, groups))
         apart = count + len(groups) - 1 <= height
         label = max((cell_len(number.label) for group in groups for number in group), default=0)
-        value = _value_width(groups, width - label - 1)
         lines: list[Content] = []
         for group in groups:
             if lines and apart:
                 lines.append(Content(""))
-            lines += [_line(number, label, value, width) for number in group]
+            lines += [_line(number, label, width) for number in group]
         return Content("\n").join(lines)
 
 
-def _value_width(groups: Sequence[Sequence[Number]], room: int) -> int:
-    """The column of values ends where the longest short one does; long ones go over it."""
-    widths = [cell_len(number.value) for group in groups for number in group]
-    return max((width for width in widths if width <= room // 2), default=room)
-
-
-def _line(number: Number, label: int, value: int, width: int) -> Content:
-    tone = _TONES.get(number.tone, "bold")
-    text = one_line(number.value)
-    parts: list[str | tuple[str, str]] = [
+def _line(number: Number, label: int, width: int) -> Content:
+    """Label, value, and the detail if all of it has room."""
+    line = Content.assemble(
         (number.label + " " * (label - cell_len(number.label) + 1), "$text-muted"),
-        (text, tone),
-    ]
-    if number.detail:
-        parts += [" " * (max(0, value - cell_len(text)) + 1), (one_line(number.detail), "$text-muted")]
-    return Content.assemble(*parts).truncate(width, ellipsis=True)
+        (one_line(number.value), _TONES.get(number.tone, "bold")),
+    )
+    detail = Content.assemble(" ", (one_line(number.detail), "$text-muted"))
+    if number.detail and line.cell_length + detail.cell_length <= width:
+        return line + detail
+    return line.truncate(width, ellipsis=True)

@@ -24,13 +24,12 @@ class LinesPane(VerticalScroll):
     def compose(self) -> ComposeResult:
         yield PlainText()
 
-    def on_mount(self) -> None:
-        if self._follow:
-            self.anchor()
-
     def show_lines(self, lines: Iterable[Content]) -> None:
         """Replace the lines; nothing is drawn when they are the same."""
+        at_end = self.scroll_offset.y >= self.max_scroll_y - 1
         self.query_one(PlainText).show(Content("\n").join(lines))
+        if self._follow and at_end:
+            self.scroll_end(animate=False)
 
 
 class HappeningsPane(LinesPane):

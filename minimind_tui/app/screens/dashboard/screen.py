@@ -52,6 +52,7 @@ class DashboardScreen(SteeredScreen):
 
     BINDINGS = bindings_of("dashboard")
     CSS_PATH = "dashboard.tcss"
+    AUTO_FOCUS = ""  # the footer shows the run's keys first; `1` and tab lead to the charts and theirs
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (56, "-narrow"), (100, "-normal"), (160, "-wide")]
 
     def __init__(self, folder: RunFolder) -> None:
@@ -66,8 +67,8 @@ class DashboardScreen(SteeredScreen):
         self._weights: Path | None = None
         self._known: tuple[object, ...] = ()
         """What the things that seldom change were made from."""
-        self._events_shown: tuple[int, int, str] | None = None
-        self._settings_shown = self._log_shown = False
+        self._shown: dict[str, object] = {}
+        """What each pane was last filled from."""
         self._heard = (-1, 0)
         """Events whose loud ones were told, and the rewinds then; what was there at first is told to nobody."""
         self._looked_at = float("-inf")
@@ -85,15 +86,15 @@ class DashboardScreen(SteeredScreen):
         yield BannerPanel()
         yield PlainText(id="dash-notice")
         with Container(id="dash-body"):
-            yield TabStrip([(tab, _tab_word(tab)) for tab in TABS])
             with Container(id="dash-curves"):
                 yield ChartGrid(self.charts)
                 yield NumbersPanel()
+            yield TabStrip([(tab, _tab_word(tab)) for tab in TABS])
             with Container(id="dash-below"):
                 yield SamplesPane()
-                yield HappeningsPane()
                 yield SettingsPane()
                 yield LogPane()
+                yield HappeningsPane()
 
     def on_mount(self) -> None:
         self._show_tab()
@@ -102,13 +103,18 @@ class DashboardScreen(SteeredScreen):
 
     async def relanguage(self) -> None:
         await super().relanguage()
-        self._known, self._events_shown = (), None
-        self._settings_shown = self._log_shown = False
+        self._known, self._shown = (), {}
         self._show_tab()
         self.look(everything=True)
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._show_tab)
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        """The terminal has another size: what is seen may be something else."""
+        self._show_tab()
+        self.query_one(BannerPanel).fit()
+        self.look()
 
     # -- looking
 
@@ -159,7 +165,7 @@ class DashboardScreen(SteeredScreen):
         self.query_one(NumbersPanel).show(numbers_of(self.view, self._manifest, now))
         if self.query_one("#dash-curves").display:
             self.query_one(ChartGrid).feed(self.view, time.monotonic(), all_at_once=everything)
-        self._show_pane(now)
+        self._show_panes(now)
         self._show_notice()
 
     def _go_on(self) -> None:
@@ -191,13 +197,22 @@ class DashboardScreen(SteeredScreen):
                 seen,
                 there=self._there,
                 log_problem=self.view.problem,
-                statement=self._statement.lines() if self._statement else (),
+                statement=self._statement_lines(seen),
                 resumable=self._statement.possible if self._statement else None,
                 last_log=self._last_log,
                 weights=self._weights,
             )
         )
         self.refresh_bindings()
+
+    def _statement_lines(self, seen: Observation) -> list[str]:
+        """What a resume would be; from which step a crashed run goes on, its own message says already."""
+        statement = self._statement
+        if statement is None:
+            return []
+        lines = statement.lines()
+        said = seen.state is State.CRASHED and statement.possible and statement.step > 0
+        return lines[1:] if said else lines
 
     def _read_rest(self, seen: Observation) -> None:
         try:
@@ -237,29 +252,42 @@ class DashboardScreen(SteeredScreen):
         body.set_class(tab != "curves", "-other")
         self.query_one(TabStrip).show(tab)
         for name in TABS[1:]:
-            self.query_one(f"#pane-{name}").display = name == tab
+            self.query_one(f"#pane-{name}").display = name in self._panes
+        self.query_one(HappeningsPane).set_class(tab != "events", "-beside")
 
-    def _show_pane(self, now: datetime) -> None:
+    @property
+    def _panes(self) -> tuple[str, ...]:
+        """The panes that are seen: on a wide screen the events beside each other one."""
         tab = self.tab
-        if tab == "log":
-            if self.log_tail.poll() or not self._log_shown:
-                self._log_shown = True
-                self.query_one(LogPane).show(self.log_tail)
-        elif tab == "settings" and not self._settings_shown:
-            from minimind_tui.core.dashboard.settings_table import settings_table
+        if tab == "curves":
+            return ()
+        return (tab,) if tab == "events" or not self.has_class("-wide") else (tab, "events")
 
-            self._settings_shown = True
-            self.query_one(SettingsPane).show(settings_table(self.folder))
-        elif tab in ("samples", "events"):
-            events = self.view.events
-            shown = (len(events), self.view.rewinds, tab)
-            if shown == self._events_shown:
-                return
-            self._events_shown = shown
-            if tab == "samples":
-                self.query_one(SamplesPane).show(sample_pages(events))
-            else:
-                self.query_one(HappeningsPane).show(*happening_lines(events, now), self.view.bad_lines)
+    def _show_panes(self, now: datetime) -> None:
+        """Fill the panes that are seen, each only when what it shows is new."""
+        events = self.view.events
+        state = (len(events), self.view.rewinds, self.view.bad_lines)
+        for pane in self._panes:
+            if pane == "log":
+                news = self.log_tail.poll()
+                if news or pane not in self._shown:
+                    self.query_one(LogPane).show(self.log_tail)
+                self._shown[pane] = None
+            elif pane == "settings":
+                if pane not in self._shown:
+                    self._shown[pane] = None
+                    self._show_settings()
+            elif self._shown.get(pane) != state:
+                self._shown[pane] = state
+                if pane == "samples":
+                    self.query_one(SamplesPane).show(sample_pages(events))
+                else:
+                    self.query_one(HappeningsPane).show(*happening_lines(events, now), self.view.bad_lines)
+
+    def _show_settings(self) -> None:
+        from minimind_tui.core.dashboard.settings_table import settings_table  # it reads TOML, which nobody may want
+
+        self.query_one(SettingsPane).show(settings_table(self.folder))
 
     def on_tab_strip_chosen(self, event: TabStrip.Chosen) -> None:
         self.show_tab(event.tab)

@@ -70,15 +70,15 @@ class SteeredScreen(BaseScreen):
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """The bindings with the key table's words; a paused run's key says that it goes on."""
-        shown = super().active_bindings
-        if self.view.observation.state is not State.PAUSED:
-            return shown
+        """The bindings with the key table's words, and those that fit a paused run and one that was never started."""
+        state = self.view.observation.state
+        other = {State.PAUSED: ("dashboard.pause", _("Go on")), State.CREATED: ("dashboard.resume", _("Start"))}
+        action, word = other.get(state, ("", ""))
         return {
-            pressed: active._replace(binding=replace(active.binding, description=_("Go on")))
-            if active.binding.id == "dashboard.pause"
+            pressed: active._replace(binding=replace(active.binding, description=word))
+            if active.binding.id == action
             else active
-            for pressed, active in shown.items()
+            for pressed, active in super().active_bindings.items()
         }
 
     @property
