@@ -1,7 +1,7 @@
 """Which model writes in the playground: a run's weights or a file's, what there is to choose, and where it computes."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,10 +127,10 @@ class Offer:
     state: str = ""
     """The run's state, sign and word."""
 
-    def matches(self, words: Sequence[str]) -> bool:
-        """Whether each word is a part of what the row says."""
-        text = f"{self.group} {self.which} {self.step or ''} {self.state}".casefold()
-        return all(word in text for word in words)
+    @property
+    def text(self) -> str:
+        """All that the row says, for filtering."""
+        return f"{self.group} {self.which} {self.step or ''} {self.state}".casefold()
 
 
 def offers(entries: Iterable[RunEntry]) -> list[Offer]:
@@ -142,9 +142,10 @@ def offers(entries: Iterable[RunEntry]) -> list[Offer]:
 
 
 def matching(all_offers: Iterable[Offer], text: str) -> list[Offer]:
-    """The offers whose rows contain every word of `text`."""
+    """The offers whose rows contain every word of `text`; first those that contain it as it is."""
     words = text.casefold().split()
-    return [offer for offer in all_offers if offer.matches(words)]
+    found = [offer for offer in all_offers if all(word in offer.text for word in words)]
+    return sorted(found, key=lambda offer: " ".join(words) not in offer.text)
 
 
 def _offers_of_run(entry: RunEntry) -> list[Offer]:

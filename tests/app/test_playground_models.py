@@ -78,6 +78,7 @@ def test_offers_are_filtered_by_all_words(workspace: Path) -> None:
     found = offers(entries(write_run(workspace, "alpha", steps=200), write_run(workspace, "beta", steps=200)))
     assert {offer.group for offer in matching(found, "ALPHA")} == {"20261124-031500-alpha"}
     assert [offer.which for offer in matching(found, "beta 200")] == ["newest", "step 200"]
+    assert matching(found, "step 150")[0].which == "step 150", "though every id has a 150 in it"
     assert matching(found, "gamma") == [] and matching(found, "") == found
 
 

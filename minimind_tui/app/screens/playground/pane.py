@@ -77,11 +77,18 @@ class WritingPane(Vertical):
     def __init__(self, name: str) -> None:
         super().__init__(id=f"pane-{name}", classes="panel pane")
         self._side: Side | None = None
+        self._notice = self._hint = ""
+        self._can_show = False
 
     def compose(self) -> ComposeResult:
         yield PlainText("", classes="notice warn")
         with Transcript():
             yield PlainText("", classes="hint dim")
+
+    def on_mount(self) -> None:
+        self._can_show = True
+        if self._side is not None:
+            self.show(self._side, self._notice, self._hint)
 
     def on_resize(self) -> None:
         if self._side is not None:
@@ -89,7 +96,9 @@ class WritingPane(Vertical):
 
     def show(self, side: Side, notice: str, hint: str) -> None:
         """Draw a side: `notice` above it, `hint` in its place while nothing is written."""
-        self._side = side
+        self._side, self._notice, self._hint = side, notice, hint
+        if not self._can_show:  # its parts are not there yet
+            return
         self.border_title = _title_of(side, self.size.width - 4)
         self.border_subtitle = Content(side.device)
         line = self.query_one(".notice", PlainText)
