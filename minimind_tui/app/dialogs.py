@@ -45,10 +45,10 @@ class ChoiceDialog(ModalScreen[str | None]):
             dialog.border_title = Content(self._title)
             with VerticalScroll(id="body", can_focus=False):
                 yield PlainText(self._body)
-            with Horizontal(id="choices"):
+            with Vertical(id="choices"):
                 for choice in self._choices:
                     label = f"{choice.label} [{choice.key}]" if choice.key else choice.label
-                    yield Button(Content(label), id=f"choice-{choice.id}", variant=choice.variant)
+                    yield Button(Content(label), id=f"choice-{choice.id}", variant=choice.variant, compact=True)
 
     def on_mount(self) -> None:
         self.query(Button).first().focus()

@@ -112,7 +112,7 @@ class HomeScreen(BaseScreen):
         return _("Home")
 
     def compose_body(self) -> ComposeResult:
-        with Container(id="body"):
+        with Container(id="home"):
             with Vertical(id="left"):
                 welcome = PlainText("\n".join(welcome_lines()), id="welcome", classes="panel")
                 welcome.border_title = Content(_("Welcome"))
