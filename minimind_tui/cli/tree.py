@@ -17,7 +17,7 @@ WITH_SETTINGS = ("run", "estimate", "resume", "fork")
 
 def build_app(*, with_settings: bool = True) -> typer.Typer:
     """The Typer application. Without `with_settings`, the commands of WITH_SETTINGS lack their settings' options."""
-    from minimind_tui.cli.commands import attach, data, estimate, fork, generate, plot, presets, resume, run, runs
+    from minimind_tui.cli.commands import attach, data, estimate, fork, generate, plot, presets, resume, run, runs, tui
 
     app = group(
         name="minimind",
@@ -43,6 +43,7 @@ def build_app(*, with_settings: bool = True) -> typer.Typer:
     )
     app.command("resume", cls=Command, help=_("Go on with a run, bit for bit where that can be."))(go_on)
     app.command("fork", cls=Command, help=_("Go on from a run's checkpoint as a new run, with other settings."))(branch)
+    app.command("tui", cls=Command, help=_("Open the terminal application (also: minimind-tui)."))(tui.tui)
     app.command("attach", cls=Command, help=_("Watch a run. Ctrl-C leaves it alone."))(attach.attach)
     app.add_typer(runs.app, name="runs")
     app.command("plot", cls=Command, help=_("Draw a run's curves in the terminal."))(plot.plot)
