@@ -21,6 +21,7 @@ from engine.run.launch import plan_resume
 from engine.run.observe import Observation, observe
 from engine.run.process import this_process
 from engine.run.schema import CheckpointRecord, Manifest
+from engine.settings.on_resume import change_in_words
 from engine.settings.settings import Settings
 
 
@@ -122,7 +123,7 @@ def _settings_reasons(settings: Settings, record: CheckpointRecord, told: set[st
     }
     names = {"threads": "num_threads"}
     reasons = [
-        _("{name} changed from {before} to {after}").format(name=names.get(name, name), before=saved[name], after=value)
+        change_in_words(names.get(name, name), saved[name], value)
         for name, value in asked.items()
         if value is not None and name in saved and saved[name] != value and names.get(name, name) not in told
     ]

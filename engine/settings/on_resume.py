@@ -93,7 +93,7 @@ def change_in_words(name: str, before: object, after: object) -> str:
 def plain(value: object) -> str:
     """A setting's value in a sentence: a number in few digits, several texts between bars."""
     if isinstance(value, bool):
-        return str(value)
+        return str(value).lower()
     if isinstance(value, list | tuple):
         return " | ".join(map(str, value))
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -31,7 +31,7 @@ svg { display: block; max-width: 100%; height: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line);
   overflow-wrap: break-word; }
-th { font-weight: 600; }
+th { font-weight: 600; white-space: nowrap; }
 td:last-child { overflow-wrap: anywhere; }
 td:first-child { white-space: nowrap; }
 code, pre { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .9em; }

@@ -85,7 +85,7 @@ def test_a_run_that_saved_when_it_stopped_loses_nothing(run: RunFolder) -> None:
     [
         ({"torch": "2.12.0+cpu"}, "the torch version changed from 2.12.0+cpu to 2.13.0+cpu"),
         ({"batch_size": 16, "accumulation_steps": 16}, "batch_size changed from 16 to 32"),
-        ({"recompute": True}, "recompute changed from True to False"),
+        ({"recompute": True}, "recompute changed from true to false"),
         ({"compiled": True}, "compiled code is not promised to repeat itself bit for bit"),
         ({"deterministic": False}, "deterministic kernels are off"),
     ],
