@@ -60,6 +60,7 @@ class ChoiceDialog(ModalScreen[str | None]):
         character = event.character
         for choice in self._choices:
             if choice.key and character == choice.key:
+                event.stop()  # else the letter goes on to the screen below, which may have a use for it
                 self.dismiss(choice.id)
                 return
 
