@@ -1,0 +1,133 @@
+"""The run that is being set up: it outlives the screen, so that one can leave and come back."""
+
+from dataclasses import dataclass, field
+
+from engine.errors import UserError
+from engine.estimate.device_probe import DeviceFacts
+from engine.estimate.preview import RunPreview
+from engine.language import _
+from engine.run.create import slug_of
+from engine.settings.presets import DEFAULT_PRESET, load_preset
+from engine.settings.settings import Settings
+from minimind_tui.core.cost import Price
+from minimind_tui.core.preferences import Preferences
+from minimind_tui.core.wizard.cards import PresetCard, first_choice, preset_cards
+from minimind_tui.core.wizard.data_look import DataLook, LookRequest, Looks
+from minimind_tui.core.wizard.foresight import STEPS, Step, preview_of, with_budget
+from minimind_tui.core.wizard.form import Form
+
+
+@dataclass
+class WizardDraft:
+    """Everything that was chosen and typed. `force`: other weights in save_dir may be overwritten."""
+
+    preset: str
+    form: Form
+    step: Step = "preset"
+    name: str = ""
+    budget: str = ""
+    force: bool = False
+    advanced: bool = False
+    query: str = ""
+    focus: dict[Step, str] = field(default_factory=dict)
+    """Where the cursor was in each step: a widget's id."""
+    looks: Looks = field(default_factory=Looks)
+
+    @classmethod
+    def first(cls) -> "WizardDraft":
+        """A draft of the preset that is best begun with. Without any preset that can be read, of the defaults."""
+        chosen = first_choice(preset_cards())
+        return cls.of_preset(chosen) if chosen else cls(DEFAULT_PRESET, Form(Settings()))
+
+    @classmethod
+    def of_preset(cls, name: str) -> "WizardDraft":
+        """A draft of a preset, nothing changed. Raises UserError when it cannot be used."""
+        return cls(name, Form(load_preset(name).settings()))
+
+    @classmethod
+    def of_settings(cls, settings: Settings, preset: str | None) -> "WizardDraft":
+        """A draft with these settings, as changes of the preset they are based on, or of the usual one."""
+        draft = cls(DEFAULT_PRESET, Form(Settings()))
+        for known in (preset, DEFAULT_PRESET):
+            try:
+                draft = cls.of_preset(known or DEFAULT_PRESET)
+                break
+            except UserError:
+                continue
+        for name in type(settings).model_fields:
+            draft.form.set_value(name, getattr(settings, name))
+        draft.step = "settings"
+        return draft
+
+    @property
+    def is_touched(self) -> bool:
+        """Whether anything would be lost if it were begun anew."""
+        return bool(self.form.changed or self.name or self.budget)
+
+    def take_preset(self, card: PresetCard, *, keep: bool) -> None:
+        """Stand on another preset, with the changes made so far or without them."""
+        if card.settings is None:
+            return
+        self.form = self.form.over(card.settings) if keep else Form(card.settings)
+        if not keep:
+            self.budget, self.force = "", False
+        self.preset = card.name
+
+    def move(self, by: int) -> bool:
+        """Go a step on (1) or back (-1); False at either end."""
+        place = STEPS.index(self.step) + by
+        if not 0 <= place < len(STEPS):
+            return False
+        self.step = STEPS[place]
+        return True
+
+    # -- what follows from it
+
+    def look(self) -> DataLook | None:
+        """What a look into its text found; None as long as nobody has looked."""
+        return self.looks.rows_of(self.request())
+
+    def request(self) -> LookRequest:
+        """The look into its text."""
+        return LookRequest.of(self.form.usable_settings())
+
+    def preview(self, device: DeviceFacts | None) -> RunPreview:
+        """What it will be, as far as it is known, without its budget."""
+        return preview_of(self.form.usable_settings(), self.look(), device)[0]
+
+    def settings(self, price: Price | None, device: DeviceFacts | None) -> Settings:
+        """What is asked for. Raises UserError that lists every wrong field, or says what is wrong with the budget."""
+        settings = self.form.settings()
+        look = self.look()
+        return with_budget(settings, self.budget, price, lambda bounded: preview_of(bounded, look, device)[0])
+
+    def budget_problem(self, price: Price | None) -> str:
+        """What is wrong with the budget as it is typed."""
+        try:
+            with_budget(
+                self.form.usable_settings(), self.budget, price, lambda bounded: preview_of(bounded, None, None)[0]
+            )
+        except UserError as error:
+            return str(error)
+        return ""
+
+    @staticmethod
+    def _unknown(bounded: Settings) -> RunPreview:
+        return preview_of(bounded, None, None)[0]
+
+    @property
+    def run_name(self) -> str:
+        """The last part of the run's id."""
+        return slug_of(self.name or self.preset)
+
+    @property
+    def name_problem(self) -> str:
+        """What becomes of a name that cannot be taken as it is; empty when it can."""
+        if self.name and self.run_name != self.name:
+            return _("It will be called {name}.").format(name=self.run_name)
+        return ""
+
+
+def price_of(preferences: Preferences) -> Price | None:
+    """What an hour costs, None where nothing is said of it."""
+    return Price(preferences.price_per_hour, preferences.currency) if preferences.price_per_hour > 0 else None
