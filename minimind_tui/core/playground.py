@@ -205,6 +205,8 @@ class Side:
     loaded_step: int | None = None
     heads_assumed: int | None = None
     file_is_gone: bool = False
+    loading: ModelChoice | None = None
+    """The choice that was last loaded before anybody asked."""
     trouble: str = ""
     """Why its process ended by itself, until another has begun."""
 
@@ -221,9 +223,14 @@ class Side:
     def choose(self, choice: ModelChoice) -> None:
         """Take another model; what was written stays."""
         if choice != self.choice:
-            self.known, self.device, self.loaded_step = None, "", None
-            self.heads_assumed, self.file_is_gone = None, False
+            self.known = None
+            self.unload()
         self.choice = choice
+
+    def unload(self) -> None:
+        """No model is in memory any more."""
+        self.device, self.loaded_step, self.loading = "", None, None
+        self.heads_assumed, self.file_is_gone = None, False
 
     def ask(self, number: int, prompt: str, seed: int) -> Answer:
         """A new answer, still empty."""
@@ -244,11 +251,16 @@ class Side:
         if isinstance(heard, Died):
             self._lose(heard)
             return
+        if isinstance(heard, Begun):
+            self.device, self.loaded_step, self.trouble = heard.device, heard.step, ""
+            self.heads_assumed, self.file_is_gone = heard.heads_assumed, heard.file_is_gone
         answer = next((one for one in reversed(self.answers) if one.number == heard.number), None)
         if answer is None:
             return
         if isinstance(heard, Begun):
-            self._begin(heard, answer, now)
+            answer.step, answer.began = heard.step, now
+            if answer.is_open:
+                answer.state = AnswerState.WRITING
         elif isinstance(heard, Piece) and answer.is_open:
             answer.state = AnswerState.WRITING
             answer.text += printable(heard.text)
@@ -265,18 +277,11 @@ class Side:
             answer.state, answer.message = AnswerState.FAILED, heard.message
 
     def _lose(self, died: Died) -> None:
-        self.device, self.loaded_step = "", None
+        self.unload()
         lost = [answer for answer in self.answers if answer.is_open and answer.number in died.numbers]
         for answer in lost:
             answer.state, answer.message = AnswerState.FAILED, died.message
         self.trouble = "" if lost else died.message
-
-    def _begin(self, heard: Begun, answer: Answer, now: float) -> None:
-        self.device, self.loaded_step = heard.device, heard.step
-        self.heads_assumed, self.file_is_gone = heard.heads_assumed, heard.file_is_gone
-        answer.step, answer.began, self.trouble = heard.step, now, ""
-        if answer.is_open:
-            answer.state = AnswerState.WRITING
 
     def newer_step(self, entry: RunEntry | None) -> int | None:
         """The step of a checkpoint newer than the model in memory, or than the one chosen; None when there is none."""

@@ -36,7 +36,9 @@ def writer(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def asked(log: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
+    """The requests for a text; those that only load a model ahead are left out."""
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    return [request for line in lines if (request := json.loads(line))["max_tokens"]]
 
 
 def screen_of(app: MinimindApp) -> PlaygroundScreen:
@@ -57,12 +59,12 @@ async def write(pilot: Pilot[int], screen: PlaygroundScreen, prompt: str, *, wai
     await pilot.press("enter")
     if wait:
         await until(pilot, lambda: bool(screen.state.left.answers) and not screen.state.is_writing)
-        await until(pilot, lambda: not screen._heard and not screen._draw_planned)
+        await until(pilot, lambda: screen._writers.is_quiet and not screen._draw_planned)
         await pilot.pause()
 
 
 def pids(screen: PlaygroundScreen) -> list[int]:
-    return [process.pid for process in screen._processes if process.pid is not None]
+    return screen._writers.pids
 
 
 def without_footer(app: MinimindApp) -> str:
@@ -89,6 +91,21 @@ async def test_a_prompt_is_typed_and_answered_by_the_newest_run(workspace: Path,
         [request] = asked(writer)
         assert request["weights"] == str(run.weights / "pretrain_160.safetensors")
         assert request["prompt"] == "Once more" and request["device"] == "auto" and request["threads"] is None
+
+
+async def test_the_model_is_loaded_while_the_prompt_is_typed(workspace: Path, writer: Path) -> None:
+    write_run(workspace)
+    async with running(size=(80, 24)) as (app, pilot):
+        screen = await opened(app, pilot)
+        assert pids(screen) == [], "a look at the screen costs nothing"
+        await pilot.press("a", "b", "c")
+        await until(pilot, lambda: screen.state.left.device == "cpu")
+        [loading] = [json.loads(line) for line in writer.read_text().splitlines()]
+        assert loading["max_tokens"] == 0 and screen.state.left.answers == []
+        assert "step 200" in screen_text(app)
+        [pid] = pids(screen)
+        await write(pilot, screen, "abc")
+        assert pids(screen) == [pid] and len(asked(writer)) == 1
 
 
 async def test_every_option_is_typed_by_keys_and_reaches_the_process(workspace: Path, writer: Path) -> None:
@@ -399,25 +416,25 @@ async def test_what_was_written_scrolls_and_follows(workspace: Path) -> None:
     write_run(workspace)
     async with running(size=(80, 24)) as (app, pilot):
         screen = await opened(app, pilot)
-        for number in range(12):
-            await write(pilot, screen, f"prompt {number}")
-        await until_shown(pilot, "prompt 11 once")
+        for number in range(2):
+            await write(pilot, screen, "line\n" * 30 + f"prompt {number}")
+        await until_shown(pilot, "prompt 1 once")
         await pilot.press("pageup")
         await pilot.pause()
-        assert "prompt 11 once" not in screen_text(app)
+        assert "prompt 1 once" not in screen_text(app)
         scrolled = screen_text(app)
         screen._draw()
         await pilot.pause(0.1)
         assert screen_text(app) == scrolled, "who reads is not moved"
-        for _n in range(5):
+        for _n in range(9):
             await pilot.press("pagedown")
         await pilot.pause()
-        assert "prompt 11 once" in screen_text(app)
-        await write(pilot, screen, "prompt 12")
-        assert "prompt 12 once" in screen_text(app)
+        assert "prompt 1 once" in screen_text(app)
+        await write(pilot, screen, "prompt 2")
+        assert "prompt 2 once" in screen_text(app)
         await pilot.press("ctrl+l")
         await pilot.pause()
-        assert "prompt 12 once" not in screen_text(app) and "Type a beginning" in screen_text(app)
+        assert "prompt 2 once" not in screen_text(app) and "Type a beginning" in screen_text(app)
 
 
 async def test_everything_is_there_again_after_a_visit_elsewhere(workspace: Path) -> None:
@@ -469,8 +486,15 @@ async def test_without_a_model_it_says_how_to_begin(workspace: Path) -> None:
         await until_shown(pilot, "Type a beginning", 5)
 
 
-@pytest.mark.parametrize("size", [(20, 5), (40, 12), (80, 24), (200, 60)])
-@pytest.mark.parametrize("theme", ["minimind-dark", "minimind-light", "ansi-dark"])
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [
+        ((20, 5), "minimind-dark"),
+        ((40, 12), "minimind-light"),
+        ((80, 24), "ansi-dark"),
+        ((200, 60), "minimind-light"),
+    ],
+)
 async def test_any_size_and_theme_can_be_used(size: tuple[int, int], theme: str, workspace: Path) -> None:
     write_run(workspace, steps=200)
     async with running(size=size) as (app, pilot):

@@ -1,7 +1,6 @@
 """The playground: type a prompt, watch one or two models go on with it."""
 
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -13,7 +12,6 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
 
-from engine.errors import UserError
 from engine.language import _
 from engine.run.folder import RunFolder
 from minimind_tui.app.base_screen import BaseScreen
@@ -24,10 +22,10 @@ from minimind_tui.app.screens.playground.option_row import OptionRow
 from minimind_tui.app.screens.playground.pane import WritingPane
 from minimind_tui.app.screens.playground.typing_fields import PromptArea
 from minimind_tui.core.keys import Scope, keys_of
-from minimind_tui.core.playground import PlaygroundState, Side, WritingOptions
-from minimind_tui.core.playground_models import ModelChoice, accelerator_holder, find_again, first_choice
+from minimind_tui.core.playground import PlaygroundState, Side
+from minimind_tui.core.playground_models import ModelChoice, accelerator_holder, first_choice
+from minimind_tui.core.playground_writers import Computing, Writers
 from minimind_tui.core.run_index import RunEntry
-from minimind_tui.generating import Failed, GenerationProcess, Heard, request_for
 
 _NAMES = ("left", "right")
 _DRAW_SECONDS = 0.06
@@ -47,16 +45,14 @@ class PlaygroundScreen(BaseScreen):
     BINDINGS = [*bindings_of("playground"), Binding("escape", "stop_writing", show=False)]
 
     class Spoken(Message):
-        """A process has said something; what, waits in the screen's queue."""
+        """A process has said something."""
 
     def __init__(self, folder: RunFolder | None = None, checkpoint: int | None = None) -> None:
         super().__init__()
         self._asked_for = (folder, checkpoint)
         self._state: PlaygroundState | None = None
         self._option_texts: dict[str, str] = {}
-        self._heard: deque[tuple[int, Heard]] = deque()
-        self._spoken = False
-        self._processes = [GenerationProcess(partial(self._hear, place)) for place in range(len(_NAMES))]
+        self._writers = Writers(self._speak, describe)
         self._drawn_at, self._draw_took = 0.0, 0.0
         self._draw_planned = False
         self._could_stop = False
@@ -110,10 +106,10 @@ class PlaygroundScreen(BaseScreen):
         if state.left.choice is None:
             state.left.choice = first_choice(self.minimind.index.entries)
         if self._holder() is not None:
-            for side, process in zip(state.sides, self._processes, strict=False):
+            for place, side in enumerate(state.sides):
                 if side.device not in ("", "cpu") and side.open_answer is None:
-                    process.stop()  # the run needs the accelerator's memory
-                    side.device, side.loaded_step = "", None
+                    self._writers.stop(place)  # the run needs the accelerator's memory
+                    side.unload()
         self._draw()
 
     def _holder(self) -> RunEntry | None:
@@ -178,77 +174,42 @@ class PlaygroundScreen(BaseScreen):
     def _ask(self, prompt: str) -> None:
         state = self.state
         state.history.add(prompt)
-        seed = state.options.draw_seed()
+        seed, how = state.options.draw_seed(), self._how()
         for place, side in enumerate(state.sides):
-            process = self._processes[place]
-            number = process.next_number()
+            number = self._writers.next_number(place)
             side.ask(number, prompt, seed)
-            self.run_worker(
-                partial(self._send, place, side, number, prompt, seed, state.options, self._how()),
-                name=f"ask {_NAMES[place]}",
-                group=f"ask {_NAMES[place]}",
-                thread=True,
-                exit_on_error=False,
-            )
+            self._in_thread(partial(self._writers.ask, place, side, number, prompt, seed, state.options, how), place)
         self._draw()
         for pane in self.query(WritingPane):
             pane.follow()
 
-    def _how(self) -> dict[str, object]:
-        """Where to compute: off the accelerator while a run holds it, and with an equal share of the cores."""
+    def _in_thread(self, work: Callable[[], None], place: int) -> None:
+        name = f"ask {_NAMES[place]}"
+        self.run_worker(work, name=name, group=name, thread=True, exit_on_error=False)
+
+    def _load_ahead(self) -> None:
+        """Load the models while the prompt is still being typed, each choice once."""
+        for place, side in enumerate(self.state.sides):
+            if side.choice is not None and side.choice != side.loading and not side.device:
+                side.loading = side.choice
+                self._in_thread(partial(self._writers.load, place, side, self._how()), place)
+
+    def _how(self) -> Computing:
+        """Off the accelerator while a run holds it, and with an equal share of the cores."""
         facts = self.minimind.device_facts
         sides = len(self.state.sides)
         threads = max(1, facts.cores // sides) if facts is not None and sides > 1 else None
-        return {"device": "auto" if self._holder() is None else "cpu", "threads": threads}
+        return Computing("auto" if self._holder() is None else "cpu", threads)
 
-    def _send(
-        self,
-        place: int,
-        side: Side,
-        number: int,
-        prompt: str,
-        seed: int,
-        options: WritingOptions,
-        how: dict[str, object],
-    ) -> None:
-        """Find the weights and ask the process; in a thread. What goes wrong becomes the answer."""
-        process = self._processes[place]
-        try:
-            choice = side.choice or ModelChoice()
-            side.known = find_again(choice, side.known, in_memory=process.pid is not None)
-            process.ask(
-                number,
-                request_for(
-                    side.known.source,
-                    prompt,
-                    seed=seed,
-                    temperature=options.temperature,
-                    top_k=options.top_k,
-                    top_p=options.top_p,
-                    max_tokens=options.max_tokens,
-                    num_attention_heads=choice.heads,
-                    **how,
-                ),
-            )
-        except UserError as error:
-            self._hear(place, Failed(number, str(error)))
-        except Exception as error:
-            self._hear(place, Failed(number, describe(error)))
-
-    def _hear(self, place: int, heard: Heard) -> None:
-        """Take what a process says; in a thread. One message is on its way at most, however fast it writes."""
-        self._heard.append((place, heard))
-        if not self._spoken:
-            self._spoken = True
-            with suppress(Exception):  # the screen may be gone
-                self.post_message(self.Spoken())
+    def _speak(self) -> None:
+        """A process has said something; called in a thread."""
+        with suppress(Exception):  # the screen may be gone
+            self.post_message(self.Spoken())
 
     def on_playground_screen_spoken(self) -> None:
-        self._spoken = False
         sides = self.state.sides
         now = time.monotonic()
-        while self._heard:
-            place, heard = self._heard.popleft()
+        for place, heard in self._writers.take():
             if place < len(sides):
                 sides[place].hear(heard, now)
         wait = max(_DRAW_SECONDS, 10 * self._draw_took) - (now - self._drawn_at)
@@ -271,8 +232,8 @@ class PlaygroundScreen(BaseScreen):
     def on_unmount(self) -> None:
         for side in self._state.sides if self._state is not None else ():
             side.stop()
-        for process in self._processes:
-            process.close()
+            side.unload()
+        self._writers.close()
 
     # -- models
 
@@ -306,7 +267,7 @@ class PlaygroundScreen(BaseScreen):
 
     async def _remove_right(self) -> None:
         self._stop_side(1)
-        self._processes[1].stop()
+        self._writers.stop(1)
         self.state.right = None
         await self.query("#pane-right").remove()
         self._draw()
@@ -314,7 +275,7 @@ class PlaygroundScreen(BaseScreen):
     def _stop_side(self, place: int) -> None:
         sides = self.state.sides
         if place < len(sides) and (number := sides[place].stop()) is not None:
-            self._processes[place].cancel(number)
+            self._writers.cancel(place, number)
 
     def action_take_newest(self) -> None:
         """The newest weights of each side's run, from the next prompt on."""
@@ -333,6 +294,8 @@ class PlaygroundScreen(BaseScreen):
 
     def on_text_area_changed(self, event: PromptArea.Changed) -> None:
         self.state.draft = event.text_area.text
+        if self.state.draft:
+            self._load_ahead()
 
     def on_option_row_changed(self, event: OptionRow.Changed) -> None:
         self.state.options, self._option_texts = event.options, event.texts
