@@ -164,20 +164,20 @@ def _row(offer: Offer, room: int, *, first: bool) -> Content:
     """A row in columns; the run's name only in the first of its rows."""
     if not offer.state:  # a file or a folder
         return Content(one_line(offer.group))
+    name = (one_line(offer.group) if first else "", room, "bold")
+    state = (offer.state if first else "", _STATE, "dim")
+    if offer.choice is None:
+        return _cells(name, (offer.which, _WHICH + _STEP + _LOSS, "dim"), state)
     step = "" if offer.step is None or str(offer.step) in offer.which else _("step {step}").format(step=offer.step)
     loss = (
         "" if offer.validation_loss is None else _("validation {loss}").format(loss=words.loss(offer.validation_loss))
     )
-    cells = (
-        (one_line(offer.group) if first else "", room, "bold"),
-        (offer.which, _WHICH, ""),
-        (step, _STEP, "dim"),
-        (loss, _LOSS, "dim"),
-        (offer.state if first else "", _STATE, "dim"),
-    )
-    return Content.assemble(
-        *(_cell(text, width).stylize(style) if style else _cell(text, width) for text, width, style in cells)
-    )
+    return _cells(name, (offer.which, _WHICH, ""), (step, _STEP, "dim"), (loss, _LOSS, "dim"), state)
+
+
+def _cells(*cells: tuple[str, int, str]) -> Content:
+    """Texts of a width each, in columns, with a style."""
+    return Content.assemble(*(_cell(text, width).stylize(style) for text, width, style in cells))
 
 
 def _cell(text: str, width: int) -> Content:
