@@ -18,8 +18,15 @@ class PlainText(Static):
     def show(self, text: VisualType) -> None:
         """Replace the text; nothing is drawn when it is the same."""
         text = _harmless(text)
-        if text != self.content:
+        if not same_text(text, self.content):
             self.update(text)
+
+
+def same_text(one: object, other: object) -> bool:
+    """Whether two texts are shown alike. `==` of two Contents leaves their styles out."""
+    if isinstance(one, Content) and isinstance(other, Content):
+        return one.is_same(other)
+    return type(one) is type(other) and one == other
 
 
 def _harmless(text: VisualType) -> VisualType:

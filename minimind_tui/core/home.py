@@ -177,9 +177,9 @@ def machine_words(facts: DeviceFacts) -> MachineWords:
 def welcome_lines() -> list[str]:
     """Five lines for who has never been here."""
     return [
-        _("Train a small language model from nothing, here, and watch it learn to write."),
-        _("m starts the smoke test: a 2 M model on the shipped text, about two minutes on two cores."),
+        _("Train a small language model from nothing, and watch it learn to write."),
+        _("m starts the smoke test: the shipped text, about two minutes on two cores."),
         _("n sets up a run of your own: a preset, your data, what it costs, then go."),
         _("Training does not need this window: leave, come back, resume bit for bit."),
-        _("? shows every key of a screen, ctrl+p finds any action, f7 speaks Chinese."),
+        _("? shows every key, ctrl+p finds any action, f7 switches to Chinese."),
     ]

@@ -17,7 +17,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     monkeypatch.setenv("MINIMIND_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("MINIMIND_CONFIG", str(tmp_path / "config"))
     for name in ("MINIMIND_LANG", "NO_COLOR", "LC_ALL", "LC_MESSAGES"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "en")  # what the application sets itself is taken back as well
+        monkeypatch.delenv(name)
     monkeypatch.setenv("LANG", "C.UTF-8")
     set_language("en")
     yield tmp_path

@@ -19,11 +19,12 @@ SIZES = {"80x24": (80, 24), "120x36": (120, 36)}
 async def running(
     app: MinimindApp | None = None, *, size: tuple[int, int] = (120, 36)
 ) -> AsyncIterator[tuple[MinimindApp, Pilot[int]]]:
-    """An application in a made-up terminal, its notifications on, settled once."""
+    """An application in a made-up terminal, its notifications on, settled once. No handler may have failed in it."""
     app = app or MinimindApp()
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause()
         yield app, pilot
+    assert app.troubles == []
 
 
 def screen_text(app: MinimindApp) -> str:

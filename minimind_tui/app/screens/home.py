@@ -19,7 +19,7 @@ from minimind_tui.app.bindings import bindings_of
 from minimind_tui.app.dialogs import Choice, ChoiceDialog
 from minimind_tui.app.guarding import tell, tell_error
 from minimind_tui.app.screens.home_rows import now_content, preset_contents, recent_contents
-from minimind_tui.app.texts import PlainText, styled
+from minimind_tui.app.texts import PlainText, same_text, styled
 from minimind_tui.core.home import (
     START_PRESET,
     LiveCurves,
@@ -59,7 +59,7 @@ class HomeList(OptionList):
         shown = self.options
         if [option.id for option in shown] == [option.id for option in options] and rows:
             for index, option in enumerate(options):
-                if shown[index].prompt != option.prompt:
+                if not same_text(shown[index].prompt, option.prompt):
                     self.replace_option_prompt_at_index(index, option.prompt)
             return
         if [option.prompt for option in shown] == [option.prompt for option in options]:
@@ -112,11 +112,11 @@ class HomeScreen(BaseScreen):
         return _("Home")
 
     def compose_body(self) -> ComposeResult:
+        welcome = PlainText("\n".join(welcome_lines()), id="welcome", classes="panel")
+        welcome.border_title = Content(_("Welcome"))
+        yield welcome
         with Container(id="home"):
             with Vertical(id="left"):
-                welcome = PlainText("\n".join(welcome_lines()), id="welcome", classes="panel")
-                welcome.border_title = Content(_("Welcome"))
-                yield welcome
                 yield self._panel("now", _("Running now"))
                 yield self._panel("recent", _("Recent runs"))
             with Vertical(id="right"):
@@ -176,8 +176,7 @@ class HomeScreen(BaseScreen):
         welcoming = not self.minimind.preferences.welcomed and not self.minimind.index.entries
         self.set_class(welcoming, "-welcoming")
         self.query_one("#welcome").set_class(not welcoming, "gone")
-        for name in ("now", "recent"):
-            self.query_one(f"#{name}").set_class(welcoming, "gone")
+        self.query_one("#left").set_class(welcoming, "gone")
         self._fill("now", [(row.folder.id, now_content(row, self._room("now"))) for row in self._now])
         recent = recent_contents(self._recent, self._room("recent"))
         self._fill("recent", [(row.folder.id, line) for row, line in zip(self._recent, recent, strict=True)])

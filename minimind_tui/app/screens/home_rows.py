@@ -20,8 +20,10 @@ def now_content(row: NowRow, width: int) -> Content:
     """Two lines: which run and how far it is; its bar, the time left, the loss and the loss's curve."""
     look = look_of(row.state)
     name = styled((look.text, look.style and f"${look.style}"), "  ", (one_line(row.folder.id), "bold"))
-    steps = f"{row.step:,}/{row.total:,}" if row.total else f"{row.step:,}" if row.step else ""
-    return Content("\n").join([_ends(name, styled((steps, "$text-muted")), width), _progress(row, width)])
+    numbers = [f"{row.step:,}/{row.total:,}" if row.total else f"{row.step:,}" if row.step else ""]
+    if row.tokens_per_s is not None and row.state is State.RUNNING:
+        numbers.insert(0, _("{n} tokens/s").format(n=words.count(row.tokens_per_s)))
+    return Content("\n").join([_ends(name, styled(("  ".join(numbers), "$text-muted")), width), _progress(row, width)])
 
 
 def _progress(row: NowRow, width: int) -> Content:
@@ -41,8 +43,6 @@ def _progress(row: NowRow, width: int) -> Content:
             line += styled("  ", (words.phase_word(row.phase), "$text-muted"))
     if row.loss is not None:
         line += styled("  ", (_("loss"), "$text-muted"), f" {words.loss(row.loss)}")
-    if row.tokens_per_s is not None and row.state is State.RUNNING:
-        line += styled("  ", (_("{n} tokens/s").format(n=words.count(row.tokens_per_s)), "$text-muted"))
     room = min(_MOST_CURVE, width - line.cell_length - 2)
     if room < _LEAST_CURVE or not row.curve:
         return line.truncate(width, ellipsis=True)
