@@ -68,7 +68,7 @@ def banner_of(
             return Banner("info", _("Paused"), _text(told, free), offers=("continue",))
         case State.STALLED:
             way_out = _("The log may tell why. If it does not come round: stop it at once, then resume.")
-            return Banner("warning", _("It hangs"), _text(told, unsaved(status), way_out), offers=("stop_now", "log"))
+            return Banner("warning", _("It hangs"), _text(told, way_out, unsaved(status)), offers=("stop_now", "log"))
         case State.STOPPING if seen.idle_s is not None and seen.idle_s > SLOW_TO_STOP_SECONDS:
             slow = _("Nothing has come for {time}. Stopping at once loses what was not saved.").format(
                 time=words.duration(seen.idle_s)
@@ -105,11 +105,11 @@ def unsaved(status: Status | None) -> str:
     if status is None or not status.step:
         return _("Nothing was trained yet, so nothing is lost.")
     if status.last_checkpoint is None:
-        return _("Nothing was saved yet: all {n} updates are lost.").format(n=status.step)
+        return _("Nothing was saved yet: all {n} updates would be lost.").format(n=status.step)
     lost = max(0, status.step - status.last_checkpoint)
     if not lost:
         return _("Everything up to step {step} is saved.").format(step=status.last_checkpoint)
-    return _("The {n} updates since the checkpoint at step {step} are lost.").format(
+    return _("The {n} updates since the checkpoint at step {step} would be lost.").format(
         n=lost, step=status.last_checkpoint
     )
 

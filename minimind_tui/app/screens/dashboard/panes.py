@@ -41,14 +41,16 @@ class HappeningsPane(LinesPane):
     def show(self, lines: list[HappeningLine], earlier: int, bad_lines: int) -> None:
         """Show these; `earlier` were left out before them, `bad_lines` lines of the logs could not be used."""
         shown = []
-        if bad_lines:
-            shown.append(styled((_("{n} lines of the logs could not be used.").format(n=bad_lines), "$text-warning")))
         if earlier:
             shown.append(styled((_("{n} earlier events are not shown.").format(n=earlier), "$text-muted")))
         for line in lines:
             time = (f"{line.time}  ", "$text-muted")
             shown.append(styled(time, (f"! {line.text}", "bold $text-error")) if line.loud else styled(time, line.text))
-        self.show_lines(shown or [styled((_("Nothing has happened yet."), "$text-muted"))])
+        if not lines:
+            shown.append(styled((_("Nothing has happened yet."), "$text-muted")))
+        if bad_lines:
+            shown.append(styled((_("{n} lines of the logs could not be used.").format(n=bad_lines), "$text-warning")))
+        self.show_lines(shown)
 
 
 class SettingsPane(LinesPane):
