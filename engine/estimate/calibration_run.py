@@ -64,18 +64,21 @@ class CalibrationRun:
         tokenizer: Path,
         *,
         context: float | None = None,
+        seconds: float | None = None,
         module: str = CALIBRATION_MODULE,
     ) -> "CalibrationRun":
         """Start the process.
 
         Where `data` is None, or its rows are not built yet, it measures on made-up rows; `context` is then the mean
-        length of a token's document (DataFacts has it). Raises UserError when no process can be started.
+        length of a token's document (DataFacts has it). `seconds` is how long to measure where updates are short, by
+        default long enough for a steady mean. Raises UserError when no process can be started.
         """
         request = {
             "settings": settings.model_dump(mode="json"),
             "data": None if data is None else str(data),
             "tokenizer": str(tokenizer),
             "context": context,
+            "seconds": seconds,
         }
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has been read to its end
         try:

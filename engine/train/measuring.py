@@ -57,9 +57,23 @@ class _Size:
 
 
 class Meter:
-    """Makes updates with an Updater on rows of a source. `fixed_shape`: compiled, so only whole micro-batches."""
+    """Makes updates with an Updater on rows of a source. `fixed_shape`: compiled, so only whole micro-batches.
 
-    def __init__(self, updater: Updater, rows: RowSource, settings: Settings, *, fixed_shape: bool) -> None:
+    `wanted_seconds` is how long to time updates where they are short; `clock` gives seconds.
+    """
+
+    def __init__(
+        self,
+        updater: Updater,
+        rows: RowSource,
+        settings: Settings,
+        *,
+        fixed_shape: bool,
+        wanted_seconds: float = WANTED_SECONDS,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._wanted_seconds = wanted_seconds
+        self._clock = clock
         self._updater = updater
         self._rows = rows
         self._settings = settings
@@ -71,14 +85,15 @@ class Meter:
         """Find how much of an update can be timed, by ever larger micro-batches; the device is warm afterwards."""
         settings = self._settings
         rows = settings.batch_size if self._fixed_shape else 1
+        tell()
         self._time(_Size(rows, 1))  # caches, allocations, kernels found
         while True:
-            tell()
             seconds, _tokens = self._time(_Size(rows, 1))
             larger = min(settings.batch_size, rows * _GROWTH)
             if larger == rows or seconds * larger / rows > _MICRO_BATCH_SECONDS:
                 break
             rows = larger
+            tell()
         whole = _Size(settings.batch_size, settings.accumulation_steps)
         update = seconds * whole.rows / rows * whole.micro_batches
         if LEAST_UPDATES * update <= MOST_SECONDS:
@@ -90,19 +105,20 @@ class Meter:
         self._size = _Size(rows, min(most, max(2, int(_UPDATE_SECONDS / seconds))))
 
     def measure(self, tell: Progress = lambda _done, _total: None) -> Measured:
-        """Time updates for about WANTED_SECONDS, LEAST_UPDATES at least and no longer than MOST_SECONDS if that can be.
+        """Time updates for the seconds wanted, LEAST_UPDATES at least and no longer than MOST_SECONDS if that can be.
 
         Call warm_up before. The first update timed here is not counted.
         """
         timed = TimedUpdates()
         self._time(self._size)
         self._micro_seconds.clear()
-        began = time.perf_counter()
+        began = self._clock()
         with self._stream(self._size) as updates:
             while True:
-                passed = time.perf_counter() - began
-                tell(min(passed, WANTED_SECONDS), max(WANTED_SECONDS, _expected(timed)))
-                enough = timed.updates >= LEAST_UPDATES and passed >= WANTED_SECONDS
+                passed = self._clock() - began
+                total = max(self._wanted_seconds, _expected(timed))
+                tell(min(passed, total), total)
+                enough = timed.updates >= LEAST_UPDATES and passed >= self._wanted_seconds
                 if enough or (timed.updates >= 2 and passed + timed.mean > MOST_SECONDS):
                     break
                 seconds, tokens = self._time_next(updates)
@@ -118,14 +134,14 @@ class Meter:
         try:
             with torch.no_grad():
                 for _attempt in range(2):  # the first is not counted
-                    began = time.perf_counter()
+                    began = self._clock()
                     with self._updater.autocast():
                         hidden = self._updater.network(on_device.ids, on_device.positions, on_device.document_ids)
                         losses = token_losses(hidden, model.lm_head.weight, on_device.labels)
                     losses.sum().item()
         finally:
             model.train()
-        return batch.target_tokens / (time.perf_counter() - began)
+        return batch.target_tokens / (self._clock() - began)
 
     def sampled_tokens_per_s(self) -> float:
         """Tokens a second that the network writes."""
@@ -134,11 +150,11 @@ class Meter:
         try:
             tokens = generate(model, [0, 1, 2], max_tokens=_SAMPLED_TOKENS)
             next(tokens)  # the prompt's pass is not counted
-            began = time.perf_counter()
+            began = self._clock()
             count = sum(1 for _token in tokens)
         finally:
             model.train()
-        return count / (time.perf_counter() - began)
+        return count / (self._clock() - began)
 
     def _concluded(self, timed: TimedUpdates) -> Measured:
         settings, size = self._settings, self._size
@@ -174,7 +190,7 @@ class Meter:
         skipped = 0
         while True:
             starts: list[float] = []
-            began = time.perf_counter()
+            began = self._clock()
             update = next(updates)
             if update.row_count < updates.rows_per_update:  # the last of an epoch
                 continue
@@ -185,7 +201,7 @@ class Meter:
                 lambda: False,
                 partial(self._note_start, starts),
             )
-            seconds = time.perf_counter() - began
+            seconds = self._clock() - began
             if result is None or (not result.finite and skipped < _MOST_SKIPPED):  # fp16 looks for its loss scale
                 skipped += 1
                 continue
@@ -202,7 +218,7 @@ class Meter:
             torch.cuda.synchronize(self._updater.device)
         elif in_parts and self._updater.device.type == "mps":
             torch.mps.synchronize()
-        return time.perf_counter()
+        return self._clock()
 
     @contextmanager
     def _stream(self, size: _Size) -> Iterator[UpdateStream]:

@@ -1,10 +1,11 @@
 """A calibration in a process of its own: some real updates are timed, and what they took is remembered.
 
 One JSON request on standard input, JSON lines on standard output. Request: `settings` (by name), `tokenizer` (path),
-and optionally `data` (path; its rows are used where they are built already) and `context` (the mean length of a token's
-document, for made-up rows). Answer: `{"phase": ..., "done": s, "total": s}` as it goes on, `{"warning": ...}`, and at
-the end `{"calibration": {...}}`; a mistake of the user is `{"error": ...}` and exit code 2. It touches no run's folder,
-and ends with the process that started it.
+and optionally `data` (path; its rows are used where they are built already), `context` (the mean length of a token's
+document, for made-up rows) and `seconds` (about how long to measure where updates are short). Answer:
+`{"phase": ..., "done": s, "total": s}` as it goes on, `{"warning": ...}`, and at the end `{"calibration": {...}}`; a
+mistake of the user is `{"error": ...}` and exit code 2. It touches no run's folder, and ends with the process that
+started it.
 """
 
 import os
@@ -24,7 +25,10 @@ from engine.worker.waiting_threads import let_waiting_threads_sleep
 if TYPE_CHECKING:
     from engine.data.stream import RowSource
     from engine.data.tokenizer import Tokenizer
+    from engine.estimate.calibration import Calibration
     from engine.settings.settings import Settings
+    from engine.settings.shape import ModelShape
+    from engine.train.computing import Computing
 
 _BUSY_PERCENT = 30.0
 
@@ -37,6 +41,7 @@ class CalibrationRequest:
     tokenizer: str
     data: str | None = None
     context: float | None = None
+    seconds: float | None = None
 
 
 def read_request(line: bytes) -> CalibrationRequest:
@@ -80,28 +85,48 @@ def main() -> int:
 
 
 def _calibrate(request: CalibrationRequest, answer: _Answer) -> None:
+    from engine.data.tokenizer import Tokenizer
+    from engine.estimate.calibration import save_calibration
+    from engine.settings.network import shape_from_settings
+    from engine.settings.resolve import build_settings
+
+    settings = build_settings(request.settings)
+    tokenizer = Tokenizer.load(Path(request.tokenizer))
+    shape = shape_from_settings(settings, tokenizer.vocab_size)  # a mistake is told before torch is waited for
     answer.phase("loading")
+    from engine.train.computing import choose_computing
+
+    computing = choose_computing(settings, lambda note: answer.say(warning=note))
+    if computing.info.kind == "cpu":
+        _warn_of_others(answer)
+    rows = _rows(request, settings, tokenizer)
+    calibration = _measure(settings, shape, computing, rows, request.seconds, answer)
+    try:
+        save_calibration(cache_dir(), computing.speed_key(settings, tokenizer.vocab_size), calibration)
+    except OSError as error:
+        answer.say(warning=_("The calibration could not be kept: {problem}.").format(problem=error.strerror or error))
+    answer.say(calibration=calibration.model_dump(mode="json"))
+
+
+def _measure(
+    settings: "Settings",
+    shape: "ModelShape",
+    computing: "Computing",
+    rows: "RowSource",
+    seconds: float | None,
+    answer: _Answer,
+) -> "Calibration":
+    """Make the network and time its updates. Raises UserError when the memory is too small."""
     import numpy as np
     import torch
 
-    from engine.data.tokenizer import Tokenizer
-    from engine.estimate.calibration import Calibration, save_calibration
-    from engine.settings.network import shape_from_settings
-    from engine.settings.resolve import build_settings
-    from engine.train.computing import choose_computing
-    from engine.train.measuring import Meter
+    from engine.estimate.calibration import Calibration
+    from engine.train.measuring import WANTED_SECONDS, Meter
     from engine.train.optimizers import LossScaler
     from engine.train.parts import make_model, make_network, make_optimizer
     from engine.train.rng import seed_everything
     from engine.train.update import Updater
 
-    settings = build_settings(request.settings)
-    tokenizer = Tokenizer.load(Path(request.tokenizer))
-    shape = shape_from_settings(settings, tokenizer.vocab_size)
-    computing = choose_computing(settings, lambda note: answer.say(warning=note))
-    if computing.info.kind == "cpu":
-        _warn_of_others(answer)
-    rows = _rows(request, settings, tokenizer)
     try:
         seed_everything(settings.seed)
         model = make_model(settings, shape, computing)
@@ -114,8 +139,9 @@ def _calibrate(request: CalibrationRequest, answer: _Answer) -> None:
             answer.say(warning=problem)
         scaler = LossScaler(computing.precision.scaler)
         updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip)
-        meter = Meter(updater, rows, settings, fixed_shape=network is not model)
-        answer.phase("warming up")
+        meter = Meter(
+            updater, rows, settings, fixed_shape=network is not model, wanted_seconds=seconds or WANTED_SECONDS
+        )
         meter.warm_up(lambda: answer.phase("warming up"))
         measured = meter.measure(lambda done, total: answer.phase("measuring", done, total))
         validation = meter.validation_tokens_per_s()
@@ -126,7 +152,7 @@ def _calibrate(request: CalibrationRequest, answer: _Answer) -> None:
         if "memory" in str(error):  # torch's allocator on a cpu raises nothing more special
             raise _too_large(settings) from error
         raise
-    calibration = Calibration(
+    return Calibration(
         seconds=measured.seconds,
         seconds_low=measured.low,
         seconds_high=measured.high,
@@ -139,11 +165,6 @@ def _calibrate(request: CalibrationRequest, answer: _Answer) -> None:
         validation_tokens_per_s=validation,
         sampled_tokens_per_s=sampled,
     )
-    try:
-        save_calibration(cache_dir(), computing.speed_key(settings, tokenizer.vocab_size), calibration)
-    except OSError as error:
-        answer.say(warning=_("The calibration could not be kept: {problem}.").format(problem=error.strerror or error))
-    answer.say(calibration=calibration.model_dump(mode="json"))
 
 
 def _rows(request: CalibrationRequest, settings: "Settings", tokenizer: "Tokenizer") -> "RowSource":
