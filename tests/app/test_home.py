@@ -105,7 +105,7 @@ async def test_it_follows_what_trains_and_draws_nothing_else(workspace: Path) ->
         change_status(live, state=State.FINISHED, step=600)
         await until_shown(pilot, "Nothing trains.")
         recent = app.screen.query_one("#recent", HomeList)
-        assert [option.id for option in recent.options][0] == live.id
+        assert recent.options[0].id == live.id
 
 
 async def test_nothing_is_drawn_when_nothing_changed(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
