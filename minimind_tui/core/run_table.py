@@ -15,7 +15,7 @@ from minimind_tui.safe_text import one_line
 GAP = 2
 """Blanks between two columns."""
 
-_LEAST_NAME, _MOST_NAME = 22, 60
+_LEAST_NAME, _MOST_NAME = 24, 60
 _ACTIVITY: dict[str, int] = {
     State.STALLED: 0,
     State.RUNNING: 1,
@@ -143,8 +143,7 @@ def order_words(order: Order) -> str:
 
 
 def _width(column: Column, measure: Callable[[str], int]) -> int:
-    # two more than the title for the sign of the order
-    return max(measure(column.title()) + 2, *(measure(text) for text in column.widest()))
+    return max(measure(column.title()), *(measure(text) for text in column.widest()))
 
 
 def _made(row: RunRow) -> tuple[float, str]:

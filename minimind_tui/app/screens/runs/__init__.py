@@ -1,0 +1,1 @@
+"""The runs browser, and the comparison of several runs."""
