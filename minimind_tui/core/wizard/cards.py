@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 
 from engine.errors import UserError
+from engine.estimate.band import Band
 from engine.estimate.preview import RunPreview
 from engine.language import _
 from engine.places import builtin_dir
 from engine.settings.material import find_data
+from engine.settings.moments import format_duration
 from engine.settings.presets import DEFAULT_PRESET, Preset, preset_paths, read_preset
 from engine.settings.settings import Settings
 from minimind_tui import words
-from minimind_tui.core.cost import band_words
 from minimind_tui.core.home import START_PRESET
 
 
@@ -33,7 +34,7 @@ class PresetCard:
             return ""
         if self.data_here:
             return self.settings.data_path
-        return _("{path} is not here yet: the next step says where to get it").format(path=self.settings.data_path)
+        return _("{path}: not here yet, the next step says where to get it").format(path=self.settings.data_path)
 
 
 def preset_cards() -> list[PresetCard]:
@@ -83,13 +84,29 @@ def cost_words(preview: RunPreview) -> list[str]:
         about = "" if preview.data_exact else "~"
         parts.append(_("{n} tokens").format(n=about + words.count(preview.total_tokens)))
     if preview.seconds is not None:
-        parts.append(band_words(preview.seconds))
+        parts.append(_short_band(preview.seconds))
     if preview.memory_needed is not None:
         parts.append(
-            _("{needed} of {there} memory").format(
+            _("{needed} of {there}").format(
                 needed=words.size(preview.memory_needed), there=words.size(preview.memory_there)
             )
             if preview.memory_there is not None
-            else _("{needed} memory").format(needed=words.size(preview.memory_needed))
+            else _("{needed} of memory").format(needed=words.size(preview.memory_needed))
         )
     return parts
+
+
+def _short_band(band: Band) -> str:
+    """A band in few characters; a rough one in round numbers."""
+    if band.source == "rough":
+        return _("roughly {low} to {high}").format(low=_round(band.low), high=_round(band.high))
+    low, high = format_duration(band.low), format_duration(band.high)
+    return _("about {time}").format(time=low) if low == high else _("about {low} to {high}").format(low=low, high=high)
+
+
+def _round(seconds: float) -> str:
+    """A duration in its largest unit: `40s`, `17m`, `3h`, `12d`."""
+    for unit, size, most in (("s", 1, 90), ("m", 60, 90), ("h", 3600, 48)):
+        if seconds < most * size:
+            return f"{max(1, round(seconds / size))}{unit}"
+    return f"{seconds / 86400:,.0f}d"

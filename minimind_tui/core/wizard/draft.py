@@ -7,13 +7,15 @@ from engine.estimate.device_probe import DeviceFacts
 from engine.estimate.preview import RunPreview
 from engine.language import _
 from engine.run.create import slug_of
+from engine.settings.declaration import Group
 from engine.settings.presets import DEFAULT_PRESET, load_preset
 from engine.settings.settings import Settings
 from minimind_tui.core.cost import Price
 from minimind_tui.core.preferences import Preferences
 from minimind_tui.core.wizard.cards import PresetCard, first_choice, preset_cards
-from minimind_tui.core.wizard.data_look import DataLook, LookRequest, Looks
-from minimind_tui.core.wizard.foresight import STEPS, Step, preview_of, with_budget
+from minimind_tui.core.wizard.command import command_line, run_arguments
+from minimind_tui.core.wizard.data_look import SHIPPED_VOCABULARY, DataLook, LookRequest, Looks
+from minimind_tui.core.wizard.foresight import Reason, Step, preview_of, with_budget
 from minimind_tui.core.wizard.form import Form
 
 
@@ -27,7 +29,8 @@ class WizardDraft:
     name: str = ""
     budget: str = ""
     force: bool = False
-    advanced: bool = False
+    unfolded: set[Group] = field(default_factory=set)
+    """Groups whose advanced settings are shown."""
     query: str = ""
     focus: dict[Step, str] = field(default_factory=dict)
     """Where the cursor was in each step: a widget's id."""
@@ -73,15 +76,29 @@ class WizardDraft:
             self.budget, self.force = "", False
         self.preset = card.name
 
-    def move(self, by: int) -> bool:
-        """Go a step on (1) or back (-1); False at either end."""
-        place = STEPS.index(self.step) + by
-        if not 0 <= place < len(STEPS):
-            return False
-        self.step = STEPS[place]
-        return True
+    def stand_on(self, name: str) -> None:
+        """Stand on a preset that was just saved from this draft: nothing is changed any more. Raises UserError."""
+        self.form = Form(load_preset(name).settings())
+        self.preset = name
+
+    def begin_again(self) -> None:
+        """The run was started; another may follow from the same settings."""
+        self.step, self.name, self.force = "preset", "", False
+        self.focus.clear()
+
+    def summary(self) -> str:
+        """A sentence on what was tuned, for a preset."""
+        changed = [f"{name} {self.form.field(name).text}" for name in self.form.changed[:3]]
+        more = " ..." if len(self.form.changed) > len(changed) else ""
+        return self.preset + (": " + ", ".join(changed) + more if changed else "")
 
     # -- what follows from it
+
+    @property
+    def shape_problem(self) -> str:
+        """Why the numbers make no network; empty when they do."""
+        look = self.look()
+        return self.form.shape_problem(look.vocab_size if look is not None else SHIPPED_VOCABULARY)
 
     def look(self) -> DataLook | None:
         """What a look into its text found; None as long as nobody has looked."""
@@ -100,6 +117,33 @@ class WizardDraft:
         settings = self.form.settings()
         look = self.look()
         return with_budget(settings, self.budget, price, lambda bounded: preview_of(bounded, look, device)[0])
+
+    def usable_settings(self, price: Price | None, device: DeviceFacts | None) -> Settings:
+        """What is asked for, as far as it is in order."""
+        settings, look = self.form.usable_settings(), self.look()
+        try:
+            return with_budget(settings, self.budget, price, lambda bounded: preview_of(bounded, look, device)[0])
+        except UserError:
+            return settings
+
+    def reasons(self, price: Price | None) -> list[Reason]:
+        """What is wrong in what was typed."""
+        found = [
+            Reason(problem, "data" if name == "data_path" else "settings", name)
+            for name, problem in self.form.problems.items()
+        ]
+        if problem := self.budget_problem(price):
+            found.append(Reason(problem, "review", "budget"))
+        return found
+
+    def command(self, price: Price | None, device: DeviceFacts | None) -> str:
+        """The command that does the same; empty as long as something is wrong in what was typed."""
+        try:
+            settings = self.settings(price, device)
+        except UserError:
+            return ""
+        words = run_arguments(self.preset, self.form.base, settings, name=self.name, force=self.force)
+        return command_line(words)
 
     def budget_problem(self, price: Price | None) -> str:
         """What is wrong with the budget as it is typed."""

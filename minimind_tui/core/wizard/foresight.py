@@ -1,6 +1,6 @@
 """What the run that is set up will be, and every reason why it cannot start yet, each with the step that mends it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -80,12 +80,16 @@ def foresee(
     device: DeviceFacts | None,
     *,
     force: bool = False,
+    reasons: Sequence[Reason] = (),
     now: datetime | None = None,
 ) -> Foresight:
-    """All that can be known of a run, and what stands in its way. Reads some files: call it from a thread."""
+    """All that can be known of a run, and what stands in its way. Reads some files: call it from a thread.
+
+    `reasons` are those found already.
+    """
     preview, calibration = preview_of(settings, look, device, now)
-    reasons = [*_of_settings(settings, force=force), *_of_preview(preview, look)]
-    unique = {reason.text: reason for reason in reversed(reasons)}
+    found = [*reasons, *_of_settings(settings, force=force), *_of_preview(preview, look)]
+    unique = {reason.text: reason for reason in reversed(found)}
     return Foresight(settings, preview, calibration, tuple(reversed(unique.values())))
 
 
