@@ -16,6 +16,7 @@ from minimind_tui.core.run_facts import RunRow
 from minimind_tui.core.run_table import row_look
 
 _MOST_CHILDREN = 5
+_EXACTNESS = {True: ("✓", "$text-success"), False: ("!", "$text-warning"), None: (" ", "")}
 
 
 class DetailPane(VerticalScroll):
@@ -62,10 +63,8 @@ def _lines(row: RunRow, detail: RunDetail | None, children: Sequence[str], width
     if detail.attempts:
         lines += _heading(_("Attempts"))
         for attempt in detail.attempts:
-            sign, style = {True: ("✓ ", "$text-success"), False: ("! ", "$text-warning"), None: ("  ", "")}[
-                attempt.exact
-            ]
-            lines.append(styled((sign, style), attempt.text))
+            sign, style = _EXACTNESS[attempt.exact]
+            lines += _hanging(styled((sign, style), f" {attempt.number}  "), styled(attempt.text), width)
     if detail.checkpoints or detail.broken_checkpoints:
         lines += _heading(_("Checkpoints"))
         lines += _checkpoints(detail.checkpoints)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding
@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from minimind_tui.app.screens.runs.cells import cut, cut_middle, fit
 from minimind_tui.core.run_facts import RunRow
 from minimind_tui.core.run_table import GAP, Column, Order, layout, row_look
 
@@ -154,8 +155,9 @@ class RunList(ScrollView, can_focus=True):
             if position:
                 pieces.append((" " * GAP, ""))
             look = style if column.key == "state" else "muted" if column.key in _QUIET else ""
-            cut = _cut_middle if column.key == "run" and not row.entry.annotations.title else _cut
-            pieces.append((_fit(cut(column.text(row), width), width, right=column.right), look))
+            is_id = column.key == "run" and not row.entry.annotations.title
+            text = (cut_middle if is_id else cut)(column.text(row), width)
+            pieces.append((fit(text, width, right=column.right), look))
         return tuple(pieces)
 
     def _header(self) -> tuple[Piece, ...]:
@@ -166,12 +168,12 @@ class RunList(ScrollView, can_focus=True):
             sign = ""
             if column.key == self._order.key:
                 sign = "↓" if self._order.descending else "↑"
-            title = _cut(column.title(), width)
+            title = cut(column.title(), width)
             if column.right:
-                pieces.append((_fit(sign + title, width + before, right=True), "header"))
+                pieces.append((fit(sign + title, width + before, right=True), "header"))
             else:
-                title = title if cell_len(title) < width else _cut(title, width - len(sign))
-                pieces.append((" " * before + _fit(title + sign, width, right=False), "header"))
+                title = title if cell_len(title) < width else cut(title, width - len(sign))
+                pieces.append((" " * before + fit(title + sign, width, right=False), "header"))
         return tuple(pieces)
 
     def _draw_changes(self) -> None:
@@ -265,26 +267,3 @@ class RunList(ScrollView, can_focus=True):
 
 
 _QUIET = frozenset({"preset", "age", "size", "device", "parameters", "elapsed"})
-
-
-def _fit(text: str, width: int, *, right: bool) -> str:
-    """A text that is no wider than `width`, filled up with blanks."""
-    blanks = " " * (width - cell_len(text))
-    return blanks + text if right else text + blanks
-
-
-def _cut(text: str, width: int) -> str:
-    if cell_len(text) <= width:
-        return text
-    return set_cell_size(text, width - 1).rstrip() + "…" if width > 1 else "…"[:width]
-
-
-def _cut_middle(text: str, width: int) -> str:
-    """An id cut to `width`: its beginning is a date that many share, so the end stays."""
-    if cell_len(text) <= width or width < 8:
-        return _cut(text, width)
-    head = min(9, width // 3)
-    tail = text
-    while cell_len(tail) > width - head - 1:
-        tail = tail[max(1, (cell_len(tail) - width + head + 1) // 2) :]
-    return set_cell_size(text, head) + "…" + tail

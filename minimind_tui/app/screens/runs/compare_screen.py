@@ -1,0 +1,137 @@
+"""Several runs side by side: their curves in one chart, their numbers and differing settings in a table below."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import Container, VerticalScroll
+from textual.content import Content
+from textual.timer import Timer
+
+from engine.language import _
+from engine.run.folder import RunFolder
+from engine.run.view import RunView
+from minimind_tui.app.base_screen import BaseScreen
+from minimind_tui.app.bindings import bindings_of
+from minimind_tui.app.guarding import guarded
+from minimind_tui.app.screens.runs.compare_tables import comparison_lines
+from minimind_tui.app.texts import PlainText
+from minimind_tui.core.chart_state import ChartState
+from minimind_tui.core.comparison import Compared, Comparison, compare, read_compared
+from minimind_tui.core.run_index import read_entry
+
+if TYPE_CHECKING:
+    from minimind_tui.app.widgets.overlay_chart import OverlayChart
+
+METRICS = ("loss", "validation_loss", "grad_norm", "lr", "tokens_per_s")
+SLICE_SECONDS = 0.05
+"""How long one look reads at most, over all runs."""
+
+_BREATH = 0.01
+_ENDED_SECONDS = 2.0
+
+
+class CompareScreen(BaseScreen):
+    """Some runs, live or past."""
+
+    BINDINGS = bindings_of("compare")
+    CSS_PATH = "compare.tcss"
+
+    def __init__(self, folders: Sequence[RunFolder]) -> None:
+        super().__init__()
+        self.charts = ChartState()
+        self.metric = METRICS[0]
+        self.comparison: Comparison | None = None
+        self._views = [RunView(folder) for folder in folders]
+        self._runs: list[Compared] = []
+        self._looked_at = float("-inf")
+        self._follow_up: Timer | None = None
+
+    # -- composing
+
+    def title_words(self) -> str:
+        return _("Compare {n} runs").format(n=len(self._views))
+
+    def compose_body(self) -> ComposeResult:
+        with Container(id="compare-chart"):
+            yield self._chart()
+        with VerticalScroll(id="compare-tables", classes="panel"):
+            yield PlainText(id="compare-text")
+
+    def _chart(self) -> "OverlayChart":
+        from minimind_tui.app.widgets.overlay_chart import OverlayChart
+
+        return OverlayChart(self.metric, self.charts)
+
+    def on_mount(self) -> None:
+        self.look(everything=True)
+        self.set_interval(self.minimind.preferences.refresh_seconds, self._tick, name="look at the runs")
+
+    async def relanguage(self) -> None:
+        await super().relanguage()
+        self.look(everything=True)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._show_tables)
+
+    # -- looking
+
+    def _tick(self) -> None:
+        live = any(view.observation.is_live for view in self._views)
+        if live or time.monotonic() - self._looked_at >= _ENDED_SECONDS:
+            self.look()
+
+    def look(self, *, everything: bool = False) -> None:
+        """Read what is new of each run and show it; a failure is told and the screen lives on."""
+        with guarded(self, _("Looking at the runs failed")):
+            self._looked_at = time.monotonic()
+            changed = [view.poll(SLICE_SECONDS / len(self._views)) for view in self._views]
+            if not all(view.caught_up or view.problem for view in self._views):
+                if self._follow_up is None:
+                    self._follow_up = self.set_timer(_BREATH, self._go_on, name="read on")
+            elif any(changed) or everything or not self._runs:
+                self._show()
+
+    def _go_on(self) -> None:
+        self._follow_up = None
+        self.look(everything=True)
+
+    def _show(self) -> None:
+        self._runs = [read_compared(read_entry(view.folder), view) for view in self._views]
+        self.comparison = compare(self._runs)
+        self._feed()
+        self._show_tables()
+
+    def _feed(self) -> None:
+        from minimind_tui.app.widgets.overlay_chart import OverlayChart
+
+        for chart in self.query(OverlayChart):
+            chart.feed([(run.name, run.view) for run in self._runs])
+
+    def _show_tables(self) -> None:
+        if self.comparison is None or not self.query("#compare-text"):
+            return
+        panel = self.query_one("#compare-tables")
+        panel.border_title = Content(_("Numbers and settings"))
+        width = max(24, panel.scrollable_content_region.width)
+        lines = comparison_lines(self.comparison, self._signs(), width)
+        self.query_one("#compare-text", PlainText).show(Content("\n").join(lines))
+
+    def _signs(self) -> list[tuple[str, str]]:
+        """What stands for each run in the chart, with its style."""
+        return [("●", "")] * len(self._views)
+
+    # -- what is drawn
+
+    async def action_cycle_metric(self) -> None:
+        """The next metric."""
+        self.metric = METRICS[(METRICS.index(self.metric) + 1) % len(METRICS)]
+        holder = self.query_one("#compare-chart")
+        had_focus = holder.has_focus_within
+        await holder.remove_children()
+        chart = self._chart()
+        await holder.mount(chart)
+        self._feed()
+        if had_focus:
+            chart.focus()
