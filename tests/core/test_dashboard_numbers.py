@@ -56,7 +56,7 @@ def test_numbers_say_what_is_known(tmp_path: Path) -> None:
     assert shown["Epoch"] == ("1", "of 2")
     assert shown["Memory"][0] == "475 MB" and shown["MFU"][0] == "28 %" and shown["Data wait"][0] == "0.2 %"
     assert shown["Device"] == ("Test CPU", "fp32")
-    assert shown["Left"][0] == "1m40s" and shown["Ends at"][0] == "12:01"
+    assert shown["Time left"][0] == "1m40s" and shown["Ends at"][0] == "12:01"
     assert "Skipped" not in shown and "Aux. loss" not in shown and "Attempt" not in shown
 
 

@@ -168,7 +168,7 @@ def _time(seen: Observation, now: datetime) -> list[Number]:
     group.append(Number(_("Elapsed"), words.duration(status.elapsed), rank=8))
     left = seconds_left(seen)
     if left is not None:
-        group.append(Number(_("Left"), words.duration(left), rank=8))
+        group.append(Number(_("Time left"), words.duration(left), rank=8))
         group.append(Number(_("Ends at"), clock_time(left, now), rank=8))
     if status.last_checkpoint is not None:
         group.append(Number(_("Checkpoint"), _("step {step}").format(step=status.last_checkpoint), rank=5))

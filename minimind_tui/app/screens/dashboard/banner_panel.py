@@ -61,7 +61,7 @@ class BannerPanel(Horizontal):
     def _words(self, banner: Banner) -> Content:
         colour = "" if banner.kind == "info" else f"$text-{banner.kind}"
         title = styled((f"{_SIGNS[banner.kind]} {banner.title}", f"bold {colour}".strip()))
-        detail = banner.detail[-1:] if self.screen.has_class("-short") else banner.detail
+        detail = banner.detail if self.screen.has_class("-tall") else banner.detail[-1:]
         lines = [title + styled("  ", banner.text), *(styled((f"│ {line}", "$text-muted")) for line in detail)]
         return Content("\n").join(lines)
 

@@ -54,6 +54,7 @@ class DashboardScreen(SteeredScreen):
     CSS_PATH = "dashboard.tcss"
     AUTO_FOCUS = ""  # the footer shows the run's keys first; `1` and tab lead to the charts and theirs
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (56, "-narrow"), (100, "-normal"), (160, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-lowest"), (15, "-short"), (32, "-tall")]
 
     def __init__(self, folder: RunFolder) -> None:
         super().__init__(folder)
@@ -231,7 +232,7 @@ class DashboardScreen(SteeredScreen):
     @property
     def tab(self) -> str:
         """The tab that is shown: on a large screen the curves are seen above the others as well."""
-        return self._tab or ("curves" if self.has_class("-short") else "samples")
+        return self._tab or ("samples" if self.has_class("-tall") else "curves")
 
     def show_tab(self, tab: str) -> None:
         """Show a tab and put the keys there."""
