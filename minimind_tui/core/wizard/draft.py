@@ -62,6 +62,17 @@ class WizardDraft:
         draft.step = "settings"
         return draft
 
+    @classmethod
+    def opened(cls, preset: str | None, settings: Settings | None) -> "WizardDraft":
+        """A draft as it was asked for: of these settings, of that preset, or the first. Raises UserError."""
+        if settings is not None:
+            return cls.of_settings(settings, preset)
+        if preset is None:
+            return cls.first()
+        draft = cls.of_preset(preset)
+        draft.step = "data"  # the preset is chosen
+        return draft
+
     @property
     def is_touched(self) -> bool:
         """Whether anything would be lost if it were begun anew."""
@@ -99,6 +110,17 @@ class WizardDraft:
         """Why the numbers make no network; empty when they do."""
         look = self.look()
         return self.form.shape_problem(look.vocab_size if look is not None else SHIPPED_VOCABULARY)
+
+    @property
+    def wrong_steps(self) -> frozenset[Step]:
+        """Steps on which something is to be mended, as far as it is known without looking at files."""
+        look, problems = self.look(), set(self.form.problems)
+        wrong: set[Step] = set()
+        if "data_path" in problems or (look is not None and look.worst == "error" and not look.tokenizer_problem):
+            wrong.add("data")
+        if problems - {"data_path"} or self.shape_problem or (look is not None and look.tokenizer_problem):
+            wrong.add("settings")
+        return frozenset(wrong)
 
     def look(self) -> DataLook | None:
         """What a look into its text found; None as long as nobody has looked."""

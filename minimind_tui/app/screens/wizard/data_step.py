@@ -15,7 +15,7 @@ from textual.widgets import Input, OptionList
 from engine.language import _
 from minimind_tui.app.screens.wizard.data_report import DataReport
 from minimind_tui.app.screens.wizard.form_input import FormInput
-from minimind_tui.app.screens.wizard.step_pane import DraftChanged, GoOn, StepPane
+from minimind_tui.app.screens.wizard.step_pane import DraftChanged, StepPane
 from minimind_tui.app.texts import PlainText
 from minimind_tui.app.widgets.choices import Choices
 from minimind_tui.core.wizard.data_files import OTHER, data_choices
@@ -32,9 +32,12 @@ class LookWanted(Message):
 class FileChoices(Choices):
     """The files there are; the cursor chooses, enter goes on."""
 
+    class Entered(Message):
+        """Enter was pressed on the list."""
+
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         event.prevent_default().stop()
-        self.post_message(GoOn())
+        self.post_message(self.Entered())
 
     def action_cursor_down(self) -> None:
         if self.highlighted is not None and self.highlighted >= self.option_count - 1:
@@ -95,10 +98,6 @@ class DataStep(StepPane):
         self.facts_changed()
         self.post_message(LookWanted())
 
-    def on_unmount(self) -> None:
-        if self._timer is not None:
-            self._timer.stop()
-
     def focus_first(self) -> None:
         self.query_one("#data-files").focus()
 
@@ -112,6 +111,9 @@ class DataStep(StepPane):
         report.show_look(self.draft.looks.of(self.draft.request()))
 
     # -- choosing
+
+    def on_file_choices_entered(self) -> None:
+        self.go_on()
 
     def on_choices_chosen(self, event: Choices.Chosen) -> None:
         event.stop()
@@ -135,9 +137,12 @@ class DataStep(StepPane):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self._take_typed()
-        self.post_message(GoOn())
+        self.go_on()
 
     def _take_typed(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
         text = self.query_one("#data-path", FormInput).value.strip()
         files = self.query_one(FileChoices)
         known = any(files.get_option_at_index(place).id == text for place in range(files.option_count))
@@ -152,12 +157,10 @@ class DataStep(StepPane):
         self.post_message(LookWanted())
         self.facts_changed()
 
-    def remember(self) -> None:
-        self._take_typed_now()
-        super().remember()
-
-    def _take_typed_now(self) -> None:
+    def commit(self) -> None:
         """What was typed last counts, though the pause was too short."""
         if self._timer is not None:
             self._timer.stop()
-            self._take_typed()
+            self._timer = None
+            text = self.query_one("#data-path", FormInput).value.strip()
+            self.draft.form.set_text("data_path", text)

@@ -35,5 +35,5 @@ class FormInput(Input, inherit_bindings=False):
     BINDINGS = [*_left_to_us(Input.BINDINGS), *UP_AND_DOWN]
 
     def __init__(self, value: str, **options: Any) -> None:
-        super().__init__(value, compact=True, select_on_focus=False, **options)
+        super().__init__(value, compact=True, **options)
         self.cursor_blink = False

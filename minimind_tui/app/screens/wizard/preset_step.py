@@ -1,5 +1,7 @@
 """The first step: presets as cards, with what they cost."""
 
+from functools import partial
+
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import ItemGrid, VerticalScroll
@@ -9,7 +11,9 @@ from textual.message import Message
 from textual.widgets import Static
 
 from engine.language import _
-from minimind_tui.app.screens.wizard.step_pane import GoOn, StepPane
+from minimind_tui.app.dialogs import Choice, ChoiceDialog
+from minimind_tui.app.guarding import tell
+from minimind_tui.app.screens.wizard.step_pane import StepPane
 from minimind_tui.app.texts import PlainText, styled
 from minimind_tui.core.wizard.cards import PresetCard, cost_words, preset_cards
 from minimind_tui.core.wizard.data_look import LookRequest
@@ -18,6 +22,10 @@ from minimind_tui.core.wizard.foresight import preview_of
 
 _CARD_COLUMNS = 58
 _PREFIX = "card-"
+
+
+class PresetTaken(Message):
+    """The draft stands on the preset that was chosen."""
 
 
 class CardView(Static, can_focus=True):
@@ -136,7 +144,7 @@ class PresetStep(StepPane):
         self.under = event.card
 
     def on_card_view_taken(self) -> None:
-        self.post_message(GoOn())
+        self.go_on()
 
     def on_card_view_moved(self, event: CardView.Moved) -> None:
         views = list(self.query(CardView))
@@ -144,3 +152,28 @@ class PresetStep(StepPane):
         place = views.index(event.view) + event.down * columns + event.right
         if 0 <= place < len(views):
             views[place].focus()
+
+    def take(self) -> None:
+        """Take the card under the cursor; asks what is to become of changes made to another preset."""
+        card = self.under
+        if card is None or card.problem:
+            tell(self, card.problem if card is not None else _("There are no presets."), severity="error")
+            return
+        changed = len(self.draft.form.changed)
+        if card.name == self.draft.preset or not changed:
+            self._answered(card, "keep" if card.name == self.draft.preset else "fresh")
+            return
+        body = _("You changed {n} settings of {preset}.").format(n=changed, preset=self.draft.preset)
+        choices = [
+            Choice("keep", _("Keep the changes"), "k", "primary"),
+            Choice("fresh", _("{preset} as it is").format(preset=card.name), "f"),
+            Choice("stay", _("Stay here"), "s"),
+        ]
+        self.app.push_screen(ChoiceDialog(_("Another preset"), body, choices), partial(self._answered, card))
+
+    def _answered(self, card: PresetCard, choice: str | None) -> None:
+        if choice not in ("keep", "fresh"):
+            return
+        if card.name != self.draft.preset:
+            self.draft.take_preset(card, keep=choice == "keep")
+        self.post_message(PresetTaken())

@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 from engine.estimate.calibration_run import CalibrationProgress
 from engine.language import _
 from minimind_tui.app.screens.wizard.form_input import UP_AND_DOWN, FormInput
-from minimind_tui.app.screens.wizard.step_pane import DraftChanged, GoOn, StepPane
+from minimind_tui.app.screens.wizard.step_pane import DraftChanged, StepPane
 from minimind_tui.app.texts import PlainText, styled
 from minimind_tui.core.wizard.draft import WizardDraft, price_of
 from minimind_tui.core.wizard.foresight import Foresight, Reason
@@ -59,9 +59,12 @@ class StartButton(Static, can_focus=True):
     def on_click(self, event: Click) -> None:
         self.action_press()
 
+    class Pressed(Message):
+        """It is to start."""
+
     def action_press(self) -> None:
         """Start."""
-        self.post_message(GoOn())
+        self.post_message(self.Pressed())
 
 
 class ReviewStep(StepPane):
@@ -104,6 +107,9 @@ class ReviewStep(StepPane):
         self.post_message(ForesightWanted())
 
     # -- asking
+
+    def on_start_button_pressed(self) -> None:
+        self.go_on()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

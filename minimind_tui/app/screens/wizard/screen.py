@@ -1,15 +1,14 @@
 """The wizard: preset, data, settings, review, and the start of a run."""
 
+import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
-from textual.worker import Worker, WorkerState
 
-from engine.errors import UserError
 from engine.language import _
 from engine.run.folder import RunFolder
 from engine.settings.settings import Settings
@@ -19,18 +18,18 @@ from minimind_tui.app.dialogs import Choice, ChoiceDialog
 from minimind_tui.app.guarding import tell, tell_error
 from minimind_tui.app.screens.wizard.calibrating import Calibrator
 from minimind_tui.app.screens.wizard.data_step import DataStep, LookWanted
+from minimind_tui.app.screens.wizard.drafts import keep_draft, open_draft
 from minimind_tui.app.screens.wizard.preset_saving import PresetSaving
 from minimind_tui.app.screens.wizard.preset_step import PresetStep
 from minimind_tui.app.screens.wizard.review_step import ForesightWanted, ReasonLine, ReviewStep
 from minimind_tui.app.screens.wizard.settings_step import SettingsStep
+from minimind_tui.app.screens.wizard.starting import Starter
 from minimind_tui.app.screens.wizard.step_bar import StepBar
-from minimind_tui.app.screens.wizard.step_pane import DraftChanged, StepPane
+from minimind_tui.app.screens.wizard.step_pane import DraftChanged, GoOn, StepPane
 from minimind_tui.core.wizard.data_look import DataLook, LookRequest
 from minimind_tui.core.wizard.draft import WizardDraft, price_of
 from minimind_tui.core.wizard.foresight import STEPS, Foresight, Reason, Step, foresee
 from minimind_tui.core.wizard.looker import DataLooker
-
-_drafts: "WeakKeyDictionary[App[Any], WizardDraft]" = WeakKeyDictionary()
 
 _PANES: dict[Step, type[StepPane]] = {
     "preset": PresetStep,
@@ -72,11 +71,14 @@ class WizardScreen(BaseScreen):
         super().__init__()
         self._asked_for = (preset, settings)
         self._draft: WizardDraft | None = None
+        self._pane: StepPane | None = None
+        self._moving = asyncio.Lock()
+        self._device_seen: object = None
         self._looker = DataLooker(self._take_look)
         self._wanted: LookRequest | None = None
         self._foresight: Foresight | None = None
         self._starts_when_ready = False
-        self._starting = False
+        self._starter = Starter(self, self._show_starting, self._started)
         self._calibrator = Calibrator(self, self._show_calibration, self._end_calibration)
         self._saving = PresetSaving(self, self._saved_preset)
 
@@ -84,14 +86,18 @@ class WizardScreen(BaseScreen):
     def draft(self) -> WizardDraft:
         """What is set up."""
         if self._draft is None:
-            self._draft = self._draft_to_begin_with()
-            _drafts[self.app] = self._draft
+            opened = open_draft(self.app, *self._asked_for)
+            self._draft = opened.draft
+            if opened.problem:
+                tell(self, opened.problem, severity="error")
+            if opened.before is not None:
+                self.call_after_refresh(self._ask_which, opened.before, opened.draft)
         return self._draft
 
     @property
-    def pane(self) -> StepPane:
-        """The step that is seen."""
-        return self.query_one("#step").query_one(StepPane)
+    def pane(self) -> StepPane | None:
+        """The step that is seen; None while one gives way to another."""
+        return self._pane if self._pane is not None and self._pane.is_mounted and self._pane.is_attached else None
 
     def title_words(self) -> str:
         return _("New run")
@@ -99,34 +105,10 @@ class WizardScreen(BaseScreen):
     def compose_body(self) -> ComposeResult:
         yield StepBar(self.draft.step)
         with Vertical(id="step"):
-            yield _PANES[self.draft.step](self.draft)
+            self._pane = _PANES[self.draft.step](self.draft)
+            yield self._pane
 
     # -- beginning and leaving
-
-    def _draft_to_begin_with(self) -> WizardDraft:
-        preset, settings = self._asked_for
-        before = _drafts.get(self.app)
-        if before is not None and settings is None and preset in (None, before.preset):
-            return before
-        draft = self._fresh(preset, settings)
-        if before is not None:
-            draft.looks = before.looks
-            if before.is_touched:
-                self.call_after_refresh(self._ask_which, before, draft)
-        return draft
-
-    def _fresh(self, preset: str | None, settings: Settings | None) -> WizardDraft:
-        if settings is not None:
-            return WizardDraft.of_settings(settings, preset)
-        if preset is None:
-            return WizardDraft.first()
-        try:
-            draft = WizardDraft.of_preset(preset)
-        except UserError as error:
-            tell(self, str(error), severity="error")
-            return WizardDraft.first()
-        draft.step = "data"  # the preset was chosen elsewhere
-        return draft
 
     def _ask_which(self, before: WizardDraft, draft: WizardDraft) -> None:
         body = _("You were setting up a run from {preset} and had changed {n} settings.").format(
@@ -136,20 +118,20 @@ class WizardScreen(BaseScreen):
             Choice("before", _("Go on with that"), "g"),
             Choice("fresh", _("Begin with {preset}").format(preset=draft.preset), "b", "primary"),
         ]
-        self.app.push_screen(
-            ChoiceDialog(_("A run was being set up"), body, choices), partial(self._begin_with, before)
-        )
+        dialog = ChoiceDialog(_("A run was being set up"), body, choices)
+        self.app.push_screen(dialog, partial(self._begin_with, before))
 
     async def _begin_with(self, before: WizardDraft, choice: str | None) -> None:
         if choice == "before":
-            self._draft = _drafts[self.app] = before
-            await self._show_step(before.step, remember=False)
+            self._draft = keep_draft(self.app, before)
+            await self._show_step(before.step)
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self.pane.begin()
+        if self.pane is not None:
+            self.pane.begin()
         self._mark_steps()
         self._look_for_cards()
 
@@ -158,25 +140,27 @@ class WizardScreen(BaseScreen):
         self._calibrator.close()
 
     async def relanguage(self) -> None:
-        self.pane.remember()
-        await super().relanguage()
-        self._foresight = None
+        async with self._moving:
+            if self._pane is not None:
+                self._pane.commit()
+            self._foresight = None
+            await super().relanguage()
         self.call_after_refresh(self._begin)
-
-    def on_screen_suspend(self) -> None:
-        self.pane.remember()
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()
-        if self.query("#step"):
-            self.pane.facts_changed()  # the price may be another, a file may have come
+        self._tell_pane()  # the price may be another, a file may have come
 
     def runs_changed(self) -> None:
         device = (self.minimind.device_facts, self.minimind.device_problem)
-        if device != getattr(self, "_device_seen", None):
+        if device != self._device_seen:
             self._device_seen = device
-            if self.query("#step"):
-                self.pane.facts_changed()
+            self._tell_pane()
+
+    def _tell_pane(self) -> None:
+        """More is known, or may be."""
+        if self.pane is not None:
+            self.pane.facts_changed()
 
     # -- going from step to step
 
@@ -186,13 +170,12 @@ class WizardScreen(BaseScreen):
     async def action_next_step(self) -> None:
         """The next step; from the last one the start."""
         pane = self.pane
-        pane.remember()
         if isinstance(pane, PresetStep):
-            await self._take_preset(pane)
-        elif self.draft.step == "review":
+            pane.take()
+        elif isinstance(pane, ReviewStep):
             self.action_start_run()
-        else:
-            await self._show_step(STEPS[STEPS.index(self.draft.step) + 1])
+        elif pane is not None:
+            await self._show_step(STEPS[STEPS.index(pane.step) + 1])
 
     async def action_previous_step(self) -> None:
         """The step before."""
@@ -200,61 +183,37 @@ class WizardScreen(BaseScreen):
         if place:
             await self._show_step(STEPS[place - 1])
 
-    async def on_go_on(self) -> None:
-        await self.action_next_step()
+    async def on_go_on(self, event: GoOn) -> None:
+        if event.step == self.draft.step:  # else said twice, and heard once
+            await self.action_next_step()
 
     async def on_step_bar_picked(self, event: StepBar.Picked) -> None:
         if event.step != self.draft.step:
             await self._show_step(event.step)
 
-    async def _show_step(self, step: Step, *, remember: bool = True) -> None:
-        if remember:
-            self.pane.remember()
-        self.draft.step = step
-        self._foresight, self._starts_when_ready = None, False
-        box = self.query_one("#step")
-        await box.remove_children()
-        await box.mount(_PANES[step](self.draft))
-        self.query_one(StepBar).step = step
-        self._mark_steps()
-        self.refresh_bindings()
-        self.pane.begin()
+    async def _show_step(self, step: Step) -> None:
+        async with self._moving:
+            if self._pane is not None:
+                self._pane.commit()
+            self.draft.step = step
+            self._foresight, self._starts_when_ready = None, False
+            box = self.query_one("#step")
+            await box.remove_children()
+            self._pane = _PANES[step](self.draft)
+            await box.mount(self._pane)
+            self.query_one(StepBar).step = step
+            self._mark_steps()
+            self.refresh_bindings()
+            self._pane.begin()
 
-    async def _take_preset(self, pane: PresetStep) -> None:
-        """Take the card under the cursor; asks what is to become of changes made to another preset."""
-        card = pane.under
-        if card is None or card.problem:
-            tell(self, card.problem if card is not None else _("There are no presets."), severity="error")
-            return
-        if card.name == self.draft.preset:
+    async def on_preset_taken(self) -> None:
+        if self.draft.step == "preset":
             await self._show_step("data")
-            return
-        changed = len(self.draft.form.changed)
-        if not changed:
-            await self._take_card(pane, "fresh")
-            return
-        body = _("You changed {n} settings of {preset}.").format(n=changed, preset=self.draft.preset)
-        choices = [
-            Choice("keep", _("Keep the changes"), "k", "primary"),
-            Choice("fresh", _("{preset} as it is").format(preset=card.name), "f"),
-            Choice("stay", _("Stay here"), "s"),
-        ]
-        self.app.push_screen(ChoiceDialog(_("Another preset"), body, choices), partial(self._take_card, pane))
-
-    async def _take_card(self, pane: PresetStep, choice: str | None) -> None:
-        if choice in ("keep", "fresh") and pane.under is not None:
-            self.draft.take_preset(pane.under, keep=choice == "keep")
-            await self._show_step("data", remember=False)
 
     def _mark_steps(self) -> None:
         """Tell in the bar on which steps something is to be mended."""
-        wrong: set[Step] = set()
-        look, problems = self.draft.look(), set(self.draft.form.problems)
-        if "data_path" in problems or (look is not None and look.worst == "error" and not look.tokenizer_problem):
-            wrong.add("data")
-        if problems - {"data_path"} or self.draft.shape_problem or (look is not None and look.tokenizer_problem):
-            wrong.add("settings")
-        self.query_one(StepBar).wrong = frozenset(wrong)
+        for bar in self.query(StepBar):
+            bar.wrong = self.draft.wrong_steps
 
     def on_draft_changed(self, event: DraftChanged) -> None:
         self._mark_steps()
@@ -289,16 +248,15 @@ class WizardScreen(BaseScreen):
 
     def on_wizard_screen_look_taken(self, event: LookTaken) -> None:
         self.draft.looks.keep(event.request, event.look)
-        if self.query("#step"):
-            self.pane.facts_changed()
-            self._mark_steps()
+        self._tell_pane()
+        self._mark_steps()
 
     # -- what the run will be
 
     def on_foresight_wanted(self, event: ForesightWanted) -> None:
         """Find out, in a thread, what the run will be; as soon as its text was looked into and the device is known."""
         pane = self.pane
-        if not isinstance(pane, ReviewStep) or self._starting:
+        if not isinstance(pane, ReviewStep) or self._starter.starting:
             return
         draft, app = self.draft, self.minimind
         probed = app.device_facts is not None or bool(app.device_problem)
@@ -314,7 +272,17 @@ class WizardScreen(BaseScreen):
         def find_out() -> Foresight:
             return foresee(settings, look, device, force=draft.force, reasons=reasons)
 
-        self.run_worker(find_out, name="foresee", group="foresee", exclusive=True, thread=True, exit_on_error=False)
+        self.run_worker(
+            partial(self._find_out, find_out), name="foresee", group="foresee", exclusive=True, exit_on_error=False
+        )
+
+    async def _find_out(self, find_out: Callable[[], Foresight]) -> None:
+        try:
+            foresight = await asyncio.to_thread(find_out)
+        except Exception as error:
+            tell_error(self, _("Looking ahead failed"), error)
+        else:
+            self._take_foresight(foresight)
 
     def _take_foresight(self, foresight: Foresight) -> None:
         self._foresight = foresight
@@ -356,7 +324,7 @@ class WizardScreen(BaseScreen):
     def _end_calibration(self, problem: str) -> None:
         if problem:
             tell(self, problem, severity="error")
-        self.pane.facts_changed()
+        self._tell_pane()
 
     # -- the form's actions
 
@@ -400,77 +368,20 @@ class WizardScreen(BaseScreen):
 
     def action_start_run(self) -> None:
         """Start the run, when nothing stands in the way."""
-        if self._starting:
-            return
-        foresight = self._foresight
-        if foresight is None:
+        if self._foresight is None:
             self._starts_when_ready = True
             tell(self, _("It starts as soon as everything was looked at."))
-        elif foresight.save_dir_taken:
-            self._ask_to_overwrite(foresight.reasons[0])
-        elif foresight.reasons:
-            self.query(ReasonLine).first().focus()
-        elif live := [entry.folder.id for entry in self.minimind.index.live]:
-            body = _("Already training:") + "\n" + "\n".join(live[:5]) + "\n\n"
-            choices = [Choice("start", _("Start it as well"), "y", "warning"), Choice("cancel", _("Cancel"), "c")]
-            dialog = ChoiceDialog(
-                _("Start another run?"), body + _("Two runs share this machine, and both become slower."), choices
-            )
-            self.app.push_screen(dialog, lambda choice: self._start(foresight) if choice == "start" else None)
         else:
-            self._start(foresight)
+            self._starter.begin(self.draft, self._foresight)
 
-    def _ask_to_overwrite(self, reason: Reason) -> None:
-        choices = [
-            Choice("mend", _("Change save_dir or save_weight"), "m", "primary"),
-            Choice("force", _("Overwrite them"), "o", "error"),
-            Choice("cancel", _("Cancel"), "c"),
-        ]
-        dialog = ChoiceDialog(_("Other weights are there"), reason.text, choices)
-        self.app.push_screen(dialog, partial(self._overwrite_as, reason))
+    def on_overwrite_wanted(self) -> None:
+        self.draft.force = True
+        self._foresight, self._starts_when_ready = None, True
+        self._tell_pane()
 
-    def _overwrite_as(self, reason: Reason, choice: str | None) -> None:
-        if choice == "mend":
-            self.post_message(ReasonLine.Mend(reason))
-        elif choice == "force":
-            self.draft.force = True
-            self._foresight, self._starts_when_ready = None, True
-            self.pane.facts_changed()
-
-    def _start(self, foresight: Foresight) -> None:
-        self._starting = True
-        pane, draft = self.pane, self.draft
-        if isinstance(pane, ReviewStep):
-            pane.show_starting(True)
-
-        def start() -> RunFolder:
-            from minimind_tui.core import run_actions
-            from minimind_tui.starting import checked_plan
-
-            plan = checked_plan(foresight.settings, draft.preset, draft.name or None, force=draft.force)
-            return run_actions.start(plan)
-
-        self._calibrator.close()
-        self.run_worker(start, name="start run", group="start run", thread=True, exit_on_error=False)
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        worker, pane = event.worker, self.pane
-        if event.state not in (WorkerState.SUCCESS, WorkerState.ERROR):
-            return
-        if worker.name == "foresee":
-            if event.state is WorkerState.SUCCESS and worker.result is not None:
-                self._take_foresight(worker.result)
-            else:
-                tell_error(self, _("Looking ahead failed"), worker.error)
-        elif worker.name == "start run":
-            self._starting = False
-            if isinstance(pane, ReviewStep):
-                pane.show_starting(False)
-            if event.state is WorkerState.ERROR:
-                tell_error(self, _("The start failed"), worker.error)
-                pane.facts_changed()
-            elif worker.result is not None:
-                self._started(worker.result)
+    def _show_starting(self, starting: bool) -> None:
+        if isinstance(self.pane, ReviewStep):
+            self.pane.show_starting(starting)
 
     def _started(self, folder: RunFolder) -> None:
         self.draft.begin_again()

@@ -12,7 +12,7 @@ from engine.language import _
 from engine.settings.declaration import GROUPS, Group
 from minimind_tui.app.screens.wizard.field_row import CONTROL, FieldRow
 from minimind_tui.app.screens.wizard.form_input import UP_AND_DOWN, FormInput
-from minimind_tui.app.screens.wizard.step_pane import DraftChanged, GoOn, StepPane
+from minimind_tui.app.screens.wizard.step_pane import DraftChanged, StepPane
 from minimind_tui.app.texts import PlainText, styled
 from minimind_tui.core.dashboard.settings_table import group_word
 from minimind_tui.core.wizard.cards import cost_words
@@ -173,7 +173,7 @@ class SettingsStep(StepPane):
             await self._filter()
             await self.go_to(found[0])
         elif not self.draft.query.strip():
-            self.post_message(GoOn())
+            self.go_on()
 
     async def _filter(self) -> None:
         """Show the rows that match, or all when nothing is looked for."""
@@ -195,7 +195,7 @@ class SettingsStep(StepPane):
         self._show(event.setting)
 
     def on_field_row_entered(self) -> None:
-        self.post_message(GoOn())
+        self.go_on()
 
     def reset_field(self) -> None:
         """Give the field under the cursor its preset's value again."""
