@@ -12,7 +12,7 @@ from textual.command import CommandPalette
 from textual.dom import DOMNode
 from textual.message import Message
 from textual.screen import Screen
-from textual.theme import ThemeProvider
+from textual.theme import Theme, ThemeProvider
 from textual.timer import Timer
 
 from engine.errors import UserError
@@ -34,6 +34,9 @@ from minimind_tui.core.run_index import RunIndex
 
 _IDLE_SECONDS = 2.0
 """How often the workspace is looked at while nothing trains."""
+
+_KEEP_SECONDS = 0.3
+"""How long a theme must have been seen before it is kept."""
 
 
 class Probed(Message):
@@ -65,6 +68,7 @@ class MinimindApp(App[int]):
         self._open_first, self._problem = open_first, problem
         self._looked_at = 0.0
         self._look_timer: Timer | None = None
+        self._theme_timer: Timer | None = None
         super().__init__()
         for theme in OURS:
             self.register_theme(theme)
@@ -74,6 +78,7 @@ class MinimindApp(App[int]):
     def on_mount(self) -> None:
         self.title = "minimind-tui"
         self.theme = self.preferences.theme if self.preferences.theme in self.available_themes else OURS[0].name
+        self.theme_changed_signal.subscribe(self, self._theme_changed)
         with guarded(self, _("Looking at the runs failed")):
             self.index.poll()
         self.push_screen(self._home())
@@ -122,7 +127,7 @@ class MinimindApp(App[int]):
         screen = self.screen
         for bar in screen.query(TopBar):
             bar.show_runs(self.index.live)
-        if isinstance(screen, BaseScreen):
+        if isinstance(screen, BaseScreen) and not screen.in_pieces:
             with guarded(self, _("Looking at the runs failed")):
                 screen.runs_changed()
 
@@ -240,7 +245,7 @@ class MinimindApp(App[int]):
         self.preferences = Preferences.model_validate({**before.model_dump(), **changes})
         if problem := save_preferences(self.preferences):
             tell(self, problem, severity="warning")
-        if self.preferences.theme in self.available_themes:
+        if "theme" in changes and self.preferences.theme in self.available_themes:
             self.theme = self.preferences.theme
         if self.preferences.refresh_seconds != before.refresh_seconds:
             self._look_regularly()
@@ -249,6 +254,19 @@ class MinimindApp(App[int]):
             language = self.preferences.language_now()
             if language != current_language():
                 self.run_worker(self._speak(language), name="language", group="language")
+
+    def _theme_changed(self, _theme: Theme) -> None:
+        """A theme that was passed over on the way to another is not kept."""
+        if self._theme_timer is not None:
+            self._theme_timer.stop()
+        self._theme_timer = self.set_timer(_KEEP_SECONDS, self._keep_theme)
+
+    def _keep_theme(self) -> None:
+        if self.theme != self.preferences.theme and self.preferences.theme in self.available_themes:
+            self.change_preferences(theme=self.theme)
+
+    def on_unmount(self) -> None:
+        self._keep_theme()
 
     async def action_toggle_language(self) -> None:
         """English to Chinese and back."""

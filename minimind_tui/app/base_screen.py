@@ -26,6 +26,9 @@ class BaseScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]
 
+    in_pieces = False
+    """While the screen is composed anew: some widgets are gone and others not there yet."""
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         shield_handlers(cls)
@@ -58,7 +61,11 @@ class BaseScreen(Screen[None]):
 
     async def relanguage(self) -> None:
         """Show everything in the language that is current now."""
-        await self.recompose()
+        self.in_pieces = True
+        try:
+            await self.recompose()
+        finally:
+            self.in_pieces = False
         self.refresh_bindings()
 
     def runs_changed(self) -> None:

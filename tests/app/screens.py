@@ -24,7 +24,7 @@ async def running(
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause()
         yield app, pilot
-    assert app.troubles == []
+    assert app.troubles == [], app.troubles
 
 
 def screen_text(app: MinimindApp) -> str:

@@ -171,8 +171,8 @@ class HomeScreen(BaseScreen):
 
     def _show(self) -> None:
         """Bring the widgets up to date; what has not changed is not touched."""
-        if not self.query("#machine"):
-            return
+        if len(self.query("#welcome, #now, #recent, #presets, #machine")) < 5:
+            return  # it is being composed anew
         welcoming = not self.minimind.preferences.welcomed and not self.minimind.index.entries
         self.set_class(welcoming, "-welcoming")
         self.query_one("#welcome").set_class(not welcoming, "gone")

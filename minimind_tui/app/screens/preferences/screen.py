@@ -16,7 +16,7 @@ from minimind_tui.core import preference_form as form
 from minimind_tui.core.preferences import Preferences, preferences_path
 
 _KEEP_SECONDS = 0.3
-"""How long a value that is being typed, or a theme passed over, waits before it is kept."""
+"""How long a value that is being typed waits before it is kept."""
 
 
 class PreferencesScreen(BaseScreen):
@@ -80,8 +80,7 @@ class PreferencesScreen(BaseScreen):
     def on_choices_chosen(self, event: Choices.Chosen) -> None:
         name = event.choices.id or ""
         if name == "theme":
-            self.app.theme = event.value  # seen at once; kept when the cursor rests
-            self._keep_soon(name, event.value)
+            self.app.theme = event.value  # seen at once; the application keeps it when the cursor rests
         else:
             self.minimind.change_preferences(**{name: event.value})
 
