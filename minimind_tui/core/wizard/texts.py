@@ -1,5 +1,6 @@
 """Values of settings as the texts that stand in fields, and lists of texts on one line."""
 
+from decimal import Decimal
 from typing import Any
 
 _ESCAPES = {"\\": "\\\\", "|": "\\|", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -23,7 +24,7 @@ def value_text(value: Any) -> str:
 def duration_text(seconds: float) -> str:
     """Seconds as one types them, exactly: `1h30m`, `45s`; `0` for none."""
     if not float(seconds).is_integer() or seconds >= 1e9 or seconds <= 0:
-        return value_text(float(seconds))
+        return f"{Decimal(repr(float(seconds))):f}" if seconds > 0 else "0"  # a duration has no exponent
     rest, parts = int(seconds), []
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         amount, rest = divmod(rest, size)

@@ -77,6 +77,7 @@ class WizardScreen(BaseScreen):
         self._looker = DataLooker(self._take_look)
         self._wanted: LookRequest | None = None
         self._foresight: Foresight | None = None
+        self._foresights = 0
         self._starts_when_ready = False
         self._starter = Starter(self, self._show_starting, self._started)
         self._calibrator = Calibrator(self, self._show_calibration, self._end_calibration)
@@ -272,16 +273,18 @@ class WizardScreen(BaseScreen):
         def find_out() -> Foresight:
             return foresee(settings, look, device, force=draft.force, reasons=reasons)
 
+        self._foresights += 1
         self.run_worker(
-            partial(self._find_out, find_out), name="foresee", group="foresee", exclusive=True, exit_on_error=False
+            self._find_out(self._foresights, find_out), name="foresee", group="foresee", exit_on_error=False
         )
 
-    async def _find_out(self, find_out: Callable[[], Foresight]) -> None:
+    async def _find_out(self, number: int, find_out: Callable[[], Foresight]) -> None:
         try:
             foresight = await asyncio.to_thread(find_out)
         except Exception as error:
             tell_error(self, _("Looking ahead failed"), error)
-        else:
+            return
+        if number == self._foresights:  # else something has changed meanwhile
             self._take_foresight(foresight)
 
     def _take_foresight(self, foresight: Foresight) -> None:
