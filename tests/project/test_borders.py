@@ -43,6 +43,7 @@ LIBRARIES = {
     "rich": ("minimind_tui",),
     "textual": ("minimind_tui.app",),
     "plotext": ("minimind_tui.charts",),
+    "textual_plotext": ("minimind_tui.app.widgets.plot",),
     "wandb": ("engine.train.trackers",),
     "swanlab": ("engine.train.trackers",),
     "transformers": (),  # a reference for tests; nothing of ours needs it

@@ -54,7 +54,8 @@ def plot(
     from engine.places import runs_dir
     from engine.run.find import find_run
     from engine.settings.nearest import did_you_mean
-    from minimind_tui.charts import Axes, format_elapsed, format_number, render_chart
+    from minimind_tui.charts import Axes, render_chart
+    from minimind_tui.charts.curves import as_x_axis
     from minimind_tui.cli.curves import X_COLUMNS, read_curves
     from minimind_tui.cli.terminal import draw, make_console, say
 
@@ -70,7 +71,7 @@ def plot(
         _check_metric(name, read)
     for name in metrics:
         labels = {"step": _("step"), "tokens": _("tokens"), "time": _("training time")}
-        axes = Axes(_title(name, read), labels[x], format_elapsed if x == "time" else format_number, log, x != "time")
+        axes = Axes(_title(name, read), labels[x], as_x_axis(x), log)
         curves = (
             read[0].curves(name, x, smooth)
             if len(read) == 1

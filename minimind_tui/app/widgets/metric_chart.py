@@ -1,0 +1,195 @@
+"""The chart of one metric of one run."""
+
+from collections.abc import Callable
+
+from textual.content import Content
+from textual.events import MouseScrollDown, MouseScrollUp
+from textual.visual import VisualType
+
+from engine.language import _
+from engine.run.view import RunView
+from minimind_tui import words
+from minimind_tui.app.bindings import bindings_of
+from minimind_tui.app.widgets.plot import PlotWidget
+from minimind_tui.charts import Axes, Sign, format_number
+from minimind_tui.core.chart_series import MetricSeries, Picture, position_of_step
+from minimind_tui.core.chart_state import ChartState, Extent, Mark, mark_sign, mark_word, marks_of
+from minimind_tui.safe_text import one_line
+
+_ZOOM, _PAN = 0.5, 0.25
+_MARKS_FROM_HEIGHT = 8
+
+_NUMBERS: dict[str, Callable[[float | None], str]] = {
+    "loss": words.loss,
+    "lr": words.rate,
+    "tokens_per_s": words.count,
+    "memory": words.size,
+}
+
+
+class ChartKeys(PlotWidget, can_focus=True):
+    """The keys of charts. Their state is common to all charts of a screen, which follow each change together."""
+
+    BINDINGS = bindings_of("chart")
+    DEFAULT_CSS = """
+    ChartKeys { border: round $panel-lighten-2; border-title-color: $primary; border-title-style: bold; padding: 0; }
+    ChartKeys:focus { border: round $primary; }
+    ChartKeys.-maximized { width: 1fr; height: 1fr; }
+    """
+
+    def __init__(self, metric: str, state: ChartState, *, title: str = "") -> None:
+        super().__init__()
+        self.metric = metric
+        self.state = state
+        self.title = title or metric
+        self.whole: Extent | None = None
+        """What the curves span along the bottom; None while there are none."""
+
+    def changed(self) -> None:
+        """The shared state is another: every chart of the screen that shares it is drawn anew."""
+        for chart in self.screen.query(ChartKeys):
+            if chart.state is self.state:
+                chart.look_again()
+
+    def look_again(self) -> None:
+        """Draw anew."""
+        self.refresh()
+
+    def action_maximize_chart(self) -> None:
+        """The chart alone on the screen, or back among the others."""
+        if self.is_maximized:
+            self.screen.minimize()
+        else:
+            self.screen.maximize(self)
+
+    def action_toggle_log(self) -> None:
+        """Logarithmic or linear values."""
+        self.state.toggle_log(self.metric)
+        self.changed()
+
+    def action_cycle_smoothing(self) -> None:
+        """Usual, strong, none."""
+        self.state.cycle_smoothing()
+        self.changed()
+
+    def action_cycle_x(self) -> None:
+        """Steps, tokens, time."""
+        self.state.cycle_x()
+        self.changed()
+
+    def action_zoom_in(self) -> None:
+        """Half the range."""
+        self._zoom(_ZOOM)
+
+    def action_zoom_out(self) -> None:
+        """Twice the range."""
+        self._zoom(1 / _ZOOM)
+
+    def action_zoom_reset(self) -> None:
+        """The whole run."""
+        self.state.reset()
+        self.changed()
+
+    def action_pan_left(self) -> None:
+        """Earlier."""
+        self._pan(-_PAN)
+
+    def action_pan_right(self) -> None:
+        """Later."""
+        self._pan(_PAN)
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        event.stop()
+        self._zoom(_ZOOM)
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        event.stop()
+        self._zoom(1 / _ZOOM)
+
+    def _zoom(self, factor: float) -> None:
+        if self.whole is not None:
+            self.state.zoom(factor, self.whole)
+            self.changed()
+
+    def _pan(self, share: float) -> None:
+        if self.whole is not None:
+            self.state.pan(share, self.whole)
+            self.changed()
+
+
+class MetricChart(ChartKeys):
+    """One metric of one run: what was logged faint, its mean strong, the validations as points, marks below.
+
+    Call `feed` after each poll of the run's view. `title` is shown with the newest value.
+    """
+
+    def __init__(self, metric: str, state: ChartState, *, title: str = "") -> None:
+        super().__init__(metric, state, title=title)
+        self._series = MetricSeries(metric)
+        self._view: RunView | None = None
+        self._fed: tuple[int, int] = (-1, -1)
+        self._marks: list[Mark] = []
+
+    def feed(self, view: RunView) -> None:
+        """Take in what is new; nothing happens when nothing is."""
+        version = (view.version, view.rewinds)
+        if view is self._view and version == self._fed:
+            return
+        self._view, self._fed = view, version
+        self._series.update(view)
+        self._marks = marks_of(view.events)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Draw anew, titles included."""
+        picture = self._picture(1)
+        self.whole = None if picture is None else picture.whole
+        value = "" if picture is None or picture.last is None else self._in_words(picture.last)
+        self.border_title = Content.assemble(
+            one_line(self.title), ("  " + value if value else "", "not bold $foreground")
+        )
+        words_ = [self.state.words(self.metric, self.whole)]
+        if self.is_maximized:
+            kinds = dict.fromkeys(mark.kind for mark in self._marks)
+            words_ += [f"{self._sign(kind)} {mark_word(kind)}" for kind in kinds]
+        self.border_subtitle = Content("  ".join(word for word in words_ if word))
+        self.refresh()
+
+    def drawn_from(self) -> object:
+        return self._fed, self.state.version, self.is_maximized
+
+    def draw(self, width: int, height: int) -> VisualType:
+        picture = self._picture(width)
+        if picture is None:
+            return Content(_("nothing logged yet"))
+        axes = Axes(
+            "", "", self.state.x, log=self.metric in self.state.log, x_range=_opened(picture.shown), framed=False
+        )
+        signs = self._signs() if height >= _MARKS_FROM_HEIGHT else []
+        number = "" if picture.last is None else self._in_words(picture.last)
+        return self.plotted(picture.curves, axes, width, height, signs, number=number)
+
+    def _picture(self, width: int) -> Picture | None:
+        return self._series.picture(self.state, width)
+
+    def _signs(self) -> list[Sign]:
+        view = self._view
+        if view is None:
+            return []
+        placed = ((mark, position_of_step(view, mark.step, self.state.x)) for mark in self._marks)
+        return [Sign(position, self._sign(mark.kind)) for mark, position in placed if position is not None]
+
+    def _sign(self, kind: "Mark | str") -> str:
+        return mark_sign(kind, ascii_only=self._marker == "ascii")  # type: ignore[arg-type]
+
+    def _in_words(self, value: float) -> str:
+        return _NUMBERS.get(self.metric, _significant)(value)
+
+
+def _significant(value: float | None) -> str:
+    return "?" if value is None else format_number(value)
+
+
+def _opened(shown: Extent) -> Extent | None:
+    """A range that has a length; a single point gets the range that plotting it alone would have."""
+    return shown if shown[1] > shown[0] else None

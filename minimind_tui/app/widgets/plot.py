@@ -1,0 +1,92 @@
+"""What every chart widget has: a figure of its own, the theme's colours, and a picture kept until something changes."""
+
+from rich.text import Text
+from textual.color import Color
+from textual.content import Content
+from textual.visual import VisualType
+from textual.widget import Widget
+from textual_plotext.plot import Plot
+
+from minimind_tui.app.guarding import describe
+from minimind_tui.charts import Axes, Curve, Inks, Sign, clean, draw_on, sparkline
+from minimind_tui.charts.drawing import Colour
+from minimind_tui.core.preferences import Marker, Preferences
+
+LEAST_WIDTH, LEAST_HEIGHT = 20, 6
+"""Below it a chart is a line of bars and a number."""
+
+_FINE: dict[Marker, str] = {"braille": "braille", "hd": "hd", "dot": "dot", "ascii": "*"}
+_LINE_COLOURS = ("primary", "accent", "success", "error", "secondary", "warning")
+_MARKS = ("", "*", "+", "x", "#", "@")
+_ANSI_LINES: tuple[Colour, ...] = ("cyan", "orange", "green", "red", "magenta", "blue")
+_FAINTNESS = 0.38
+
+
+class PlotWidget(Widget):
+    """Draws curves with plotext, at most once for one state of everything it depends on. Never raises in render."""
+
+    DEFAULT_CSS = "PlotWidget { width: 1fr; height: 1fr; color: $text-muted; }"
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id, classes=classes)
+        self._figure = Plot()
+        self._drawn: tuple[object, VisualType] = (None, "")
+
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self.refresh())
+
+    def render(self) -> VisualType:
+        """The chart as it is now, from memory where nothing changed."""
+        width, height = self.content_size
+        if width < 1 or height < 1:
+            return ""
+        key = (self.drawn_from(), width, height, self.app.theme, self._marker)
+        if self._drawn[0] != key:
+            try:
+                self._drawn = (key, self.draw(width, height))
+            except Exception as error:  # a chart is not worth the screen it stands on
+                self._drawn = (key, Content(describe(error)))
+        return self._drawn[1]
+
+    def drawn_from(self) -> object:
+        """What the picture depends on, beside size, theme and marker: while it is equal, nothing is drawn anew."""
+        raise NotImplementedError
+
+    def draw(self, width: int, height: int) -> VisualType:
+        """The chart for a size in columns and rows."""
+        raise NotImplementedError
+
+    @property
+    def _marker(self) -> Marker:
+        preferences = getattr(self.app, "preferences", None)
+        return preferences.marker if isinstance(preferences, Preferences) else "braille"
+
+    @property
+    def inks(self) -> Inks:
+        """The theme's colours and the person's marker."""
+        fine = _FINE[self._marker]
+        if self.app.current_theme.name.startswith("ansi") or self.app.native_ansi_color:
+            return Inks(_ANSI_LINES, _MARKS, faint="gray", points="orange", fine=fine)
+        variables = self.app.theme_variables
+
+        def colour(name: str) -> Color:
+            return Color.parse(variables.get(name, "#888888"))
+
+        faint = colour("background").blend(colour("foreground"), _FAINTNESS)
+        lines: tuple[Colour, ...] = tuple(colour(name).rgb for name in _LINE_COLOURS)
+        return Inks(lines, _MARKS, faint=faint.rgb, points=colour("accent").rgb, fine=fine)
+
+    def plotted(
+        self, curves: list[Curve], axes: Axes, width: int, height: int, signs: list[Sign], *, number: str = ""
+    ) -> VisualType:
+        """Curves as a picture; where there is no room, the newest number and a line of bars."""
+        cleaned = [curve for curve in (clean(curve, log=axes.log) for curve in curves) if curve.x]
+        if not cleaned:
+            return Content("")
+        if width < LEAST_WIDTH or height < LEAST_HEIGHT:
+            lines = [curve for curve in cleaned if curve.style != "faint"] or cleaned
+            bars = sparkline(lines[0].y, width)
+            return Content("\n".join([*([number] if height > 1 and number else []), bars][:height]))
+        text = Text.from_ansi(draw_on(self._figure, cleaned, axes, width, height, self.inks, signs, thinned=True))
+        text.no_wrap = True
+        return text

@@ -1,0 +1,187 @@
+"""Curves drawn by plotext. The only module that knows how.
+
+plotext raises on infinities and on a logarithm of what is not positive, places ticks without regard to their digits and
+takes tens of microseconds a point. So numbers are cleaned, thinned and scaled here, and the ticks are ours.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from minimind_tui.charts.curves import Axes, Curve, Sign, clean
+from minimind_tui.charts.numbers import format_number, log_ticks, nice_ticks, range_of, sparkline, thin
+
+SMALLEST_WIDTH = 24
+SMALLEST_HEIGHT = 7
+
+Colour = str | int | tuple[int, int, int]
+"""plotext's: a name, one of the terminal's 256, or red, green, blue."""
+
+
+@dataclass(frozen=True)
+class Inks:
+    """Colours and marks. `lines` differ in their mark as well: colour is never the only sign.
+
+    `fine` is plotext's marker for curves alone in their chart: braille, hd, dot, or a character.
+    """
+
+    lines: tuple[Colour, ...] = ("cyan", "orange", "magenta", "green", "blue", "red")
+    marks: tuple[str, ...] = ("", "*", "+", "x", "#", "@")
+    """Of each line; empty is `fine`."""
+    faint: Colour = "gray"
+    points: Colour = "orange"
+    fine: str = "braille"
+    coloured: bool = True
+
+    def mark(self, number: int) -> str:
+        """The mark of a line."""
+        return self.marks[number % len(self.marks)] or self.fine
+
+    def legend_mark(self, number: int) -> str:
+        """The mark as it stands in a legend."""
+        return {"braille": "⠒", "hd": "▄", "dot": "•"}.get(self.mark(number), self.mark(number))
+
+
+_ANSI = {"cyan": "36", "orange": "33", "magenta": "35", "green": "32", "blue": "34", "red": "31", "gray": "90"}
+_TERMINAL = Inks()
+
+
+def render_chart(curves: Sequence[Curve], axes: Axes, width: int, height: int, *, colour: bool = True) -> str:
+    """The curves as `height` lines of at most `width` columns, with ANSI colours or without any escape.
+
+    Never raises for the numbers in it: infinite ones are left out, as are those a logarithm cannot show. A chart that
+    is too small for axes becomes a line of bars; one without a single number says so.
+    """
+    cleaned = [curve for curve in (clean(curve, log=axes.log) for curve in curves) if curve.x]
+    if not cleaned:
+        return axes.title
+    if width < SMALLEST_WIDTH or height < SMALLEST_HEIGHT:
+        return "\n".join(f"{curve.label} {sparkline(curve.y, max(1, width - 1))}"[:width] for curve in cleaned)
+    # plotext offers no public class for a figure; its module-level functions share one global figure between callers.
+    from plotext import uncolorize
+    from plotext._figure import _figure_class
+
+    inks = Inks(coloured=colour)
+    text = draw_on(_figure_class(), cleaned, axes, width, height - (len(cleaned) > 1), inks)
+    if not colour:
+        text = str(uncolorize(text))
+    lines = [line.rstrip() for line in text.rstrip("\n").split("\n")]
+    # Beside the curves, never on them: plotext's own legend covers the first, highest losses.
+    entries = [_entry(curve, number, colour=colour) for curve, number in _numbered(cleaned)]
+    return "\n".join([*lines, " " + "   ".join(entries)] if len(entries) > 1 else lines)
+
+
+def draw_on(
+    figure: Any,
+    curves: Sequence[Curve],
+    axes: Axes,
+    width: int,
+    height: int,
+    inks: Inks,
+    signs: Sequence[Sign] = (),
+    *,
+    thinned: bool = False,
+) -> str:
+    """Draw cleaned curves (at least one) on a figure of plotext's; returns `height` lines with ANSI colours.
+
+    `signs` stand on the bottom axis. `thinned`: the curves have few enough points already.
+    """
+    figure.clear_figure()
+    figure.plotsize(width, height)
+    figure.theme("clear")
+    if axes.title:
+        figure.title(axes.title)
+    if axes.x_label:
+        figure.xlabel(axes.x_label)
+    if not axes.framed:
+        figure.xaxes(True, False)
+        figure.yaxes(True, False)
+    shown = [_within(curve, axes.x_range) for curve in curves]
+    values = [value for curve in shown for value in curve.y if not math.isnan(value)]
+    positions = [position for curve in shown for position in curve.x]
+    y_low, y_high = range_of(values) if values else (0.0, 1.0)
+    x_low, x_high = axes.x_range or (range_of(positions) if positions else (0.0, 1.0))
+    figure.ylim(y_low, y_high)
+    figure.xlim(x_low, x_high)
+    y_ticks = (log_ticks if axes.log else nice_ticks)(y_low, y_high, max(2, min(7, height // 3)))
+    y_labels = [format_number(10**tick if axes.log else tick) for tick in y_ticks]
+    figure.yticks(y_ticks, y_labels)
+    x_ticks, x_labels = axes.x_ticks(x_low, x_high, max(2, width // 12))
+    figure.xticks(x_ticks, x_labels)
+    for curve, number in _numbered(shown):
+        if not curve.x:
+            continue
+        x, y = (curve.x, curve.y) if thinned else thin(curve.x, curve.y, width)
+        if curve.style == "faint":
+            figure.scatter(x, y, marker=inks.fine if inks.coloured else ".", color=inks.faint)
+        elif curve.style == "points":
+            figure.scatter(x, y, marker="o", color=inks.points)
+        else:
+            _draw_line(figure, inks.mark(number), inks.lines[number % len(inks.lines)], x, y)
+    text = str(figure.build())
+    return _with_signs(text, signs, x_low, x_high) if signs else text
+
+
+def _numbered(curves: Sequence[Curve]) -> list[tuple[Curve, int]]:
+    """Each curve with the number of its look: its own, or the next among the lines."""
+    result, lines = [], 0
+    for curve in curves:
+        result.append((curve, curve.colour if curve.colour is not None else lines))
+        lines += curve.style == "line"
+    return result
+
+
+def _within(curve: Curve, x_range: tuple[float, float] | None) -> Curve:
+    """The part of a curve in the range."""
+    if x_range is None:
+        return curve
+    low, high = x_range
+    inside = [index for index, position in enumerate(curve.x) if low <= position <= high]
+    if len(inside) == len(curve.x):
+        return curve
+    x, y = [curve.x[index] for index in inside], [curve.y[index] for index in inside]
+    return Curve(curve.label, x, y, curve.style, curve.colour)
+
+
+def _entry(curve: Curve, number: int, *, colour: bool) -> str:
+    """A legend's entry."""
+    if curve.style == "faint":
+        sign, code = ("⠒⠒" if colour else ".."), _ANSI["gray"]
+    elif curve.style == "points":
+        sign, code = "oo", _ANSI["orange"]
+    else:
+        sign = _TERMINAL.legend_mark(number) * 2
+        code = _ANSI[str(_TERMINAL.lines[number % len(_TERMINAL.lines)])]
+    return f"\033[{code}m{sign}\033[0m {curve.label}" if colour else f"{sign} {curve.label}"
+
+
+def _draw_line(figure: Any, mark: str, colour: Colour, x: Sequence[float], y: Sequence[float]) -> None:
+    """One line, broken where there is no number."""
+    start = 0
+    for index in range(len(y) + 1):
+        if index < len(y) and not math.isnan(y[index]):
+            continue
+        if index > start:
+            draw = figure.plot if index - start > 1 else figure.scatter
+            draw(x[start:index], y[start:index], marker=mark, color=colour)
+        start = index + 1
+
+
+def _with_signs(text: str, signs: Sequence[Sign], x_low: float, x_high: float) -> str:
+    """The chart with a character on its bottom axis for each sign, the later ones over the earlier."""
+    lines = text.split("\n")
+    number = next((n for n in range(len(lines) - 1, -1, -1) if "└" in lines[n]), None)
+    if number is None or x_high <= x_low:
+        return text
+    before, corner, after = lines[number].partition("└")
+    columns = [index for index, character in enumerate(after) if character in "─┬┘"]
+    if not columns or "\x1b" in after[: columns[-1]]:
+        return text  # not the plain axis this module asked for
+    axis = list(after)
+    last = len([index for index in columns if axis[index] != "┘"]) - 1
+    for sign in signs:
+        if x_low <= sign.x <= x_high:
+            axis[columns[round((sign.x - x_low) / (x_high - x_low) * last)]] = sign.character
+    lines[number] = before + corner + "".join(axis)
+    return "\n".join(lines)
