@@ -4,7 +4,6 @@ import contextlib
 import subprocess
 import tempfile
 import threading
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, cast, get_args
@@ -21,8 +20,6 @@ from engine.settings.settings import Settings
 CALIBRATION_MODULE = "engine.worker.calibrate"
 
 CalibrationPhase = Literal["loading", "compiling", "warming up", "measuring", "done"]
-
-_LAST_LINES = 5
 
 
 class CalibrationCancelled(Exception):  # noqa: N818
@@ -160,8 +157,8 @@ class CalibrationRun:
 
     def _last_words(self) -> str:
         self._errors.seek(0)
-        lines = deque(self._errors.read().decode("utf-8", "replace").strip().splitlines(), maxlen=_LAST_LINES)
-        return " / ".join(lines)
+        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1].strip() if lines else "?"
 
 
 def _died(code: int, words: str) -> str:

@@ -330,8 +330,11 @@ def _data_problems(data: DataFacts | None, *, quiet: bool) -> list[str]:
 
 
 def _over(settings: Settings, now: datetime) -> str:
-    if settings.time_budget or deadline_at(settings.deadline, now) > now:
-        return _("The time is too short: only {left} are left.").format(left=format_duration(START_UP_SECONDS))
+    left = (deadline_at(settings.deadline, now) - now).total_seconds()
+    if left > 0:
+        return _("The deadline is too near: {left} are left, and starting alone takes {start}.").format(
+            left=format_duration(left), start=format_duration(START_UP_SECONDS)
+        )
     return _("deadline = {deadline} is over: it is {now} now.").format(
         deadline=settings.deadline, now=now.astimezone().isoformat(timespec="minutes")
     )

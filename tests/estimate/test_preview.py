@@ -263,7 +263,7 @@ def test_a_deadline_that_is_over_is_a_problem() -> None:
     seen = preview(settings_of(deadline=past), calibration=calibration_of(1.0))
     assert "is over" in only_problem(seen)
     soon = (NOON + timedelta(seconds=3)).isoformat()
-    assert "too short" in only_problem(preview(settings_of(deadline=soon), calibration=calibration_of(1.0)))
+    assert "too near" in only_problem(preview(settings_of(deadline=soon), calibration=calibration_of(1.0)))
 
 
 def test_an_update_larger_than_an_epoch_is_told() -> None:
