@@ -48,7 +48,7 @@ class RunDetail:
     broken_checkpoints: int
     """Folders among the checkpoints without a valid record."""
     curve: tuple[float, ...]
-    """The loss, thinned."""
+    """The loss, thinned; the last one is always among it."""
     caught_up: bool
     """Whether the whole log was read."""
 
@@ -88,7 +88,8 @@ class DetailReader:
                 if info.record is not None
             ),
             len(infos) - len(recorded),
-            tuple(losses[:: len(losses) // _CURVE_POINTS + 1]),
+            # counted from the end, so that the last one stays
+            tuple(losses[:: -(len(losses) // _CURVE_POINTS + 1)])[::-1],
             view.caught_up,
         )
 

@@ -29,11 +29,12 @@ GLANCE_SECONDS = 0.004
 
 _LEAST_GLANCES = 64
 _RECENT = 2.0
-"""A folder changed less than so many seconds ago may change again within the same tick of its clock."""
+"""A folder changed less than so many seconds ago may change again within the same tick of its clock: it is looked at
+once more when they are over."""
 
 _SIGNS_OF_A_RUN = ("run.toml", "status.json", "metrics.jsonl")
 _ID_TIME = re.compile(r"(\d{8}-\d{6})-")
-_HEARTBEAT = ("t", "heartbeat", "heartbeat_clock")
+_HEARTBEAT = ("t", "heartbeat", "heartbeat_clock", "progress_at", "progress_clock", "usual_interval")
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,8 @@ class RunIndex:
         """What the runs are ordered by: the digits of the time they were made."""
         self._stamps: dict[str, tuple[int, int]] = {}
         """Of each run's folder as it was when it was read: when it changed, and its inode."""
+        self._unsettled: set[str] = set()
+        """The runs that were read less than `_RECENT` after their folder had changed."""
         self._unread: dict[str, None] = {}
         self._listed: tuple[int, float] | None = None
         self._next_glance = 0
@@ -174,6 +177,7 @@ class RunIndex:
         for name in gone:
             del self._known[name]
             self._stamps.pop(name, None)
+            self._unsettled.discard(name)
         self._unread = {name: None for name in self._unread if name in names}
         new = names.keys() - self._known.keys() - self._unread.keys()
         # the folders touched last come first: what trains is among them
@@ -197,18 +201,17 @@ class RunIndex:
             entry = self._known.get(name)
             if entry is None or _is_restless(entry):
                 continue
-            if self._stamps.get(name) != self._stamp(name):
+            stamp = self._stamp(name)
+            if self._stamps.get(name) != stamp or (name in self._unsettled and _is_settled(stamp)):
                 self._unread.setdefault(name)
 
     def _read(self, name: str) -> bool:
         """Read one run; whether something worth showing is other than before."""
         stamp = self._stamp(name)
         entry = read_entry(RunFolder(self.runs_dir.absolute() / name))
-        settled = stamp is not None and time.time() - stamp[0] / 1e9 > _RECENT
-        if settled and stamp is not None:
+        if stamp is not None:
             self._stamps[name] = stamp
-        else:
-            self._stamps.pop(name, None)  # it may change again without its time showing it: look once more
+        (self._unsettled.discard if _is_settled(stamp) else self._unsettled.add)(name)
         before = self._known.get(name)
         if before is not None and before == entry:
             return False
@@ -228,6 +231,10 @@ class RunIndex:
 def _is_restless(entry: RunEntry) -> bool:
     """Whether a run's state can become another without any of its files being replaced."""
     return entry.seen.state not in ENDED_STATES
+
+
+def _is_settled(stamp: tuple[int, int] | None) -> bool:
+    return stamp is None or time.time() - stamp[0] / 1e9 > _RECENT
 
 
 def _shown(entry: RunEntry) -> RunEntry:

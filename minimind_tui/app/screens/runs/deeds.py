@@ -213,7 +213,9 @@ class DeedsScreen(BaseScreen):
 
     def _weighed(self, found: list[tuple[RunRow, int]]) -> None:
         total = words.size(sum(size for _row, size in found))
-        lines = [f"{_name(row)}  {words.size(size)}" for row, size in found[:_MOST_NAMED]]
+        sizes = [words.size(size) for _row, size in found[:_MOST_NAMED]]
+        widest = max(map(len, sizes))
+        lines = [f"{size.rjust(widest)}  {_name(row)}" for size, (row, _size) in zip(sizes, found, strict=False)]
         if len(found) > _MOST_NAMED:
             lines.append(_("and {n} more").format(n=len(found) - _MOST_NAMED))
         title = _("Delete {n} runs?").format(n=len(found)) if len(found) > 1 else _("Delete this run?")

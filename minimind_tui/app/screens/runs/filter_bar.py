@@ -62,7 +62,7 @@ class FilterBar(Vertical):
     """
 
     class Changed(Message):
-        """Another filter, one that was understood."""
+        """Another filter; one that lets everything through while what was typed is not understood."""
 
         def __init__(self, run_filter: RunFilter) -> None:
             super().__init__()
@@ -106,6 +106,7 @@ class FilterBar(Vertical):
         except FilterError as error:
             problem.show(f"✗ {error}")
             problem.add_class("-shown")
+            self.post_message(self.Changed(RunFilter(text)))  # what is not understood leaves nothing out
             return
         problem.remove_class("-shown")
         if text:

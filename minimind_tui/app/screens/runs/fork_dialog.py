@@ -31,7 +31,7 @@ class ForkDialog(ModalScreen[ForkPlan | None]):
     """Dismisses with a plan that can be made, None for escape."""
 
     BINDINGS = [Binding("escape", "dismiss_none", show=False), Binding("ctrl+g", "take", show=False)]
-    CSS_PATH = "run_dialogs.tcss"
+    CSS_PATH = ["../../dialogs.tcss", "run_dialogs.tcss"]
 
     def __init__(self, folder: RunFolder, infos: list[CheckpointInfo]) -> None:
         super().__init__()

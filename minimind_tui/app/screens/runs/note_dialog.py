@@ -17,7 +17,7 @@ class NoteDialog(ModalScreen[str | None]):
     """Dismisses with the text, None for escape."""
 
     BINDINGS = [Binding("escape", "dismiss_none", show=False), Binding("ctrl+g", "take", show=False)]
-    CSS_PATH = "run_dialogs.tcss"
+    CSS_PATH = ["../../dialogs.tcss", "run_dialogs.tcss"]
 
     def __init__(self, run: str, note: str) -> None:
         super().__init__()
