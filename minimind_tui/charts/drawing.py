@@ -104,7 +104,7 @@ def draw_on(
     x_low, x_high = axes.x_range or (range_of(positions) if positions else (0.0, 1.0))
     figure.ylim(y_low, y_high)
     figure.xlim(x_low, x_high)
-    y_ticks = (log_ticks if axes.log else nice_ticks)(y_low, y_high, max(2, min(7, height // 3)))
+    y_ticks = (log_ticks if axes.log else nice_ticks)(y_low, y_high, max(3, min(7, height // 2)))
     y_labels = [format_number(10**tick if axes.log else tick) for tick in y_ticks]
     figure.yticks(y_ticks, y_labels)
     x_ticks, x_labels = axes.x_ticks(x_low, x_high, max(2, width // 12))

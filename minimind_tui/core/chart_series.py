@@ -17,10 +17,13 @@ _X_COLUMNS = {"tokens": "tokens", "time": "elapsed"}
 _NO_METRIC_OF_A_VALIDATION = frozenset({"tokens", "elapsed", "epoch"})
 """Columns that a validation's line repeats; the curve of training has them in full."""
 
+EXACT_METRICS = frozenset({"lr", "tokens", "elapsed", "epoch", "skipped"})
+"""Columns without noise: their mean would only be wrong."""
+
 
 @dataclass(frozen=True)
 class Picture:
-    """What a chart of one metric draws. `last` is the newest smoothed value."""
+    """What a chart of one metric draws. `last` is the newest value, smoothed where the metric is noisy."""
 
     curves: list[Curve]
     whole: Extent
@@ -116,7 +119,7 @@ class MetricSeries:
             curves += self._trained(train, positions, state, shown, width, raw=raw)
         if checked[0] and (raw or not has_train):
             curves.append(Curve("", *checked, "points" if has_train else "line"))
-        return Picture(curves, whole, shown, self._last(state, len(train)))
+        return Picture(curves, whole, shown, self._last(train, state))
 
     def _trained(
         self, train: Series, positions: Sequence[float], state: ChartState, shown: Extent, width: int, *, raw: bool
@@ -124,7 +127,7 @@ class MetricSeries:
         values = train.column(self.metric)
         begin = max(0, bisect_left(positions, shown[0]))
         end = min(len(values), bisect_right(positions, shown[1]))
-        window = state.window(len(values))
+        window = self._window(state, len(values))
         curves = []
         if window <= 1:
             return [Curve("", *self._envelope(values, positions, begin, end, width))]
@@ -170,13 +173,17 @@ class MetricSeries:
         ]
         return [position for position, _value in pairs], [value for _position, value in pairs]
 
-    def _last(self, state: ChartState, count: int) -> float | None:
-        """The mean of the newest points, as many as a twentieth of the usual window's needs, ten at most."""
+    def _window(self, state: ChartState, count: int) -> int:
+        return 1 if self.metric in EXACT_METRICS else state.window(count)
+
+    def _last(self, train: Series, state: ChartState) -> float | None:
+        """The mean of the newest points: of as many as are averaged in the curve, ten at most."""
+        count = len(train)
         if not count:
             return None
-        newest = max(1, min(10, state.window(count)))
-        value = self._column.mean(max(0, count - newest), count)
-        return None if math.isnan(value) else value
+        newest = min(10, self._window(state, count))
+        value = self._column.mean(max(0, count - newest), count) if newest > 1 else train.column(self.metric)[-1]
+        return value if -BIGGEST < value < BIGGEST else None
 
 
 def position_of_step(view: RunView, step: int, x: XAxis) -> float | None:

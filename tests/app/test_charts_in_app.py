@@ -1,0 +1,251 @@
+"""The chart widgets in an application: every key, any numbers, any size, any theme."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from screens import screen_text
+from textual.app import App, ComposeResult
+from textual.events import MouseScrollUp
+
+from engine.run.folder import RunFolder
+from engine.run.view import RunView
+from minimind_tui.app.themes import OURS
+from minimind_tui.app.widgets.line_plot import LinePlot
+from minimind_tui.app.widgets.metric_chart import MetricChart
+from minimind_tui.app.widgets.overlay_chart import LOOKS, OverlayChart, looks_of
+from minimind_tui.core.chart_state import ChartState
+from minimind_tui.core.preferences import Preferences
+
+NAN, INF = float("nan"), float("inf")
+
+
+class Charts(App[None]):
+    """A loss and a learning rate that share their state."""
+
+    def __init__(self, view: RunView, marker: str = "braille") -> None:
+        super().__init__()
+        for theme in OURS:
+            self.register_theme(theme)
+        self.preferences = Preferences.model_validate({"marker": marker})
+        self.view, self.state = view, ChartState()
+
+    def compose(self) -> ComposeResult:
+        yield MetricChart("loss", self.state, title="Loss [b]一[/b]")
+        yield MetricChart("lr", self.state, title="LR")
+
+    def on_mount(self) -> None:
+        for chart in self.query(MetricChart):
+            chart.feed(self.view)
+        self.query(MetricChart).first().focus()
+
+
+def view_of(path: Path, losses: list[float | None], events: list[dict[str, object]] | None = None) -> RunView:
+    path.mkdir(exist_ok=True)
+    folder = RunFolder(path)
+    with folder.metrics.open("w") as file:
+        for step, loss in enumerate(losses, 1):
+            line = {"kind": "train", "attempt": 1, "step": step, "loss": loss, "lr": 1e-3 / step}
+            file.write(json.dumps(line | {"tokens": step * 100, "elapsed": step * 60.0}) + "\n")
+    folder.events.write_text("".join(json.dumps({"attempt": 1, **event}) + "\n" for event in events or []))
+    view = RunView(folder)
+    view.read_all()
+    return view
+
+
+def curve(count: int) -> list[float | None]:
+    return [2 + 6 * math.exp(-n / 50) + 0.3 * (n % 3) for n in range(count)]
+
+
+async def test_title_value_axis_and_marks_are_shown(tmp_path: Path) -> None:
+    events: list[dict[str, object]] = [
+        {"kind": "checkpoint", "step": 100},
+        {"kind": "resumed", "step": 100},
+        {"kind": "sample", "step": 150},
+    ]
+    async with Charts(view_of(tmp_path / "run", curve(200), events)).run_test(size=(80, 30)) as pilot:
+        await pilot.pause()
+        text = screen_text(pilot.app)  # type: ignore[arg-type]
+        assert "Loss [b]一[/b]  2.4" in text and "LR  5.0e-06" in text
+        assert "»" in text and "▾" in text and "◆" not in text  # a resume stands over its checkpoint
+        assert "100" in text and "┤" in text
+
+
+async def test_every_key_does_what_it_says_and_the_charts_move_together(tmp_path: Path) -> None:
+    async with Charts(view_of(tmp_path / "run", curve(1000))).run_test(size=(80, 30)) as pilot:
+        app = pilot.app
+        assert isinstance(app, Charts)
+        state = app.state
+        first, second = app.query(MetricChart)
+
+        async def press(key: str) -> str:
+            await pilot.press(key)
+            await pilot.pause()
+            return screen_text(app)  # type: ignore[arg-type]
+
+        assert "log" in await press("g") and state.log == {"loss"}
+        assert "smoother" in await press("o")
+        assert "not smoothed" in await press("o")
+        assert state.smoothing == "none" and state.window(1000) == 1
+        await press("o")
+        assert "by tokens" in await press("a") and state.x == "tokens"
+        assert "by time" in await press("a") and "12h" in screen_text(app)  # type: ignore[arg-type]
+        await press("a")
+        assert "500–1000 →" in (await press("plus")).replace("501", "500")
+        assert str(first.border_subtitle).split("·")[-1] in str(second.border_subtitle)
+        moved = await press("left_square_bracket")
+        assert "→" not in moved and state.end is not None
+        await press("right_square_bracket")
+        assert state.end is None
+        await press("minus")
+        assert state.span is None
+        await press("plus")
+        await press("0")
+        assert state.span is None
+        await press("m")
+        assert app.screen.maximized is first and not screen_text(app).count("LR")  # type: ignore[arg-type]
+        await press("m")
+        assert app.screen.maximized is None
+        await press("enter")
+        assert app.screen.maximized is first
+        await press("escape")
+        assert app.screen.maximized is None and "LR" in screen_text(app)  # type: ignore[arg-type]
+
+
+async def test_the_wheel_zooms(tmp_path: Path) -> None:
+    async with Charts(view_of(tmp_path / "run", curve(100))).run_test(size=(80, 30)) as pilot:
+        await pilot._post_mouse_events([MouseScrollUp], MetricChart, (5, 5))
+        await pilot.pause()
+        assert pilot.app.state.span is not None  # type: ignore[attr-defined]
+
+
+HOSTILE: dict[str, list[float | None]] = {
+    "empty": [],
+    "one point": [3.0],
+    "no number": [None, None],
+    "flat": [2.0] * 50,
+    "negative and zero": [-1.0, 0.0, -5.0, 1e-30],
+    "huge": [1e308, -1e308, 1e299, 3.0],
+    "gaps": [None, 1.0, None, None, 2.0, None],
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("size", [(20, 5), (40, 12), (80, 24), (200, 60)])
+async def test_any_numbers_at_any_size_draw_something(tmp_path: Path, name: str, size: tuple[int, int]) -> None:
+    async with Charts(view_of(tmp_path / "run", HOSTILE[name])).run_test(size=size) as pilot:
+        await pilot.press("g", "o", "plus", "a", "left_square_bracket", "m")
+        await pilot.pause()
+        assert "Traceback" not in screen_text(pilot.app)  # type: ignore[arg-type]
+        assert "minimind-error" not in screen_text(pilot.app)  # type: ignore[arg-type]
+
+
+async def test_infinities_in_memory_are_left_out(tmp_path: Path) -> None:
+    view = view_of(tmp_path / "run", [1.0, 2.0, 3.0])
+    view.train.column("loss")[1] = INF
+    async with Charts(view).run_test(size=(80, 24)) as pilot:
+        await pilot.press("g")
+        await pilot.pause()
+        assert "┤" in screen_text(pilot.app)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("marker", ["braille", "hd", "dot", "ascii"])
+async def test_the_marker_is_the_persons(tmp_path: Path, marker: str) -> None:
+    async with Charts(view_of(tmp_path / "run", curve(100)), marker).run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        body = "".join(line[9:-1] for line in screen_text(pilot.app).split("\n")[1:8])  # type: ignore[arg-type]
+        braille = any("⠀" <= character <= "⣿" for character in body)
+        blocks = any(character in "▀▄▌▐▖▗▘▙▚▛▜▝▞▟█" for character in body)
+        assert (braille, blocks) == (marker == "braille", marker == "hd")
+        assert body.isascii() == (marker == "ascii")
+
+
+@pytest.mark.parametrize(
+    "theme", ["minimind-dark", "minimind-light", "ansi-dark", "ansi-light", "nord", "textual-light"]
+)
+async def test_every_theme_draws_the_same_shape(tmp_path: Path, theme: str) -> None:
+    async with Charts(view_of(tmp_path / "run", curve(100))).run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        before = screen_text(pilot.app)  # type: ignore[arg-type]
+        pilot.app.theme = theme
+        await pilot.pause()
+        assert screen_text(pilot.app) == before  # type: ignore[arg-type]
+
+
+async def test_nothing_is_drawn_when_nothing_changed(tmp_path: Path) -> None:
+    async with Charts(view_of(tmp_path / "run", curve(100))).run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        chart = pilot.app.query(MetricChart).first()
+        drawn: list[int] = []
+        original = chart.draw
+        chart.draw = lambda width, height: (drawn.append(1), original(width, height))[1]  # type: ignore[method-assign]
+        chart.feed(pilot.app.view)  # type: ignore[attr-defined]
+        chart.refresh()
+        await pilot.pause()
+        assert drawn == []
+        chart.action_toggle_log()
+        await pilot.pause()
+        assert drawn == [1]
+
+
+class Overlay(App[None]):
+    def __init__(self, views: list[RunView]) -> None:
+        super().__init__()
+        self.views = views
+
+    def compose(self) -> ComposeResult:
+        yield OverlayChart("loss", ChartState(), title="Loss")
+
+    def on_mount(self) -> None:
+        chart = self.query_one(OverlayChart)
+        chart.feed([(f"[b]{view.folder.id}[/b] 一", view) for view in self.views])
+        chart.focus()
+
+
+async def test_runs_are_overlaid_each_with_its_symbol_and_label(tmp_path: Path) -> None:
+    heights = {"one": 3.0, "two": 2.0, "three": 1.0}
+    views = [view_of(tmp_path / name, [heights[name] + n / 400 for n in range(200)]) for name in heights]
+    async with Overlay(views).run_test(size=(100, 30)) as pilot:
+        await pilot.pause()
+        text = screen_text(pilot.app)  # type: ignore[arg-type]
+        looks = looks_of(["one", "two", "three"])
+        marks = [pilot.app.query_one(OverlayChart).inks.legend_mark(looks[name]) for name in looks]
+        assert len(set(marks)) == 3
+        for name, mark in zip(looks, marks, strict=True):
+            assert f"{mark}{mark} [b]{name}[/b] 一" in text
+            assert text.count(mark) > 2
+        await pilot.press("plus", "g")
+        await pilot.pause()
+        assert "100–200 →" in screen_text(pilot.app).replace("101", "100")  # type: ignore[arg-type]
+
+
+async def test_an_overlay_of_runs_without_numbers_says_so(tmp_path: Path) -> None:
+    async with Overlay([view_of(tmp_path / "one", []), view_of(tmp_path / "two", [None])]).run_test() as pilot:
+        await pilot.pause()
+        assert "nothing logged yet" in screen_text(pilot.app)  # type: ignore[arg-type]
+
+
+def test_a_runs_look_is_its_own_and_no_two_share_one_while_there_are_enough() -> None:
+    ids = [f"20261124-0{n}0000-mini" for n in range(LOOKS)]
+    assert sorted(looks_of(ids).values()) == list(range(LOOKS))
+    assert looks_of(ids) == looks_of(ids[::-1])
+    assert looks_of([ids[0]])[ids[0]] == looks_of([ids[0]])[ids[0]]
+    assert len(looks_of([*ids, "more", "still more"])) == LOOKS + 2
+
+
+class Line(App[None]):
+    def compose(self) -> ComposeResult:
+        yield LinePlot(placeholder="no [b]schedule[/b]")
+
+
+async def test_a_plain_line(tmp_path: Path) -> None:
+    async with Line().run_test(size=(60, 14)) as pilot:
+        await pilot.pause()
+        assert "no [b]schedule[/b]" in screen_text(pilot.app)  # type: ignore[arg-type]
+        plot = pilot.app.query_one(LinePlot)
+        plot.show(range(100), [1e-3 * n for n in range(100)])
+        await pilot.pause()
+        assert "┤" in screen_text(pilot.app)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="2 positions for 1 values"):
+            plot.show([1, 2], [1.0])
