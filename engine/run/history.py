@@ -6,6 +6,8 @@ logs it again: readers drop the old lines, so that every step comes once and non
 
 from array import array
 from bisect import bisect_left
+from itertools import groupby
+from operator import itemgetter, lt
 from typing import Any
 
 from engine.run.jsonl_log import Line
@@ -18,6 +20,10 @@ NOT_A_NUMBER = float("nan")
 _UNDONE_WITH_STEPS = frozenset({EventKind.CHECKPOINT, EventKind.VALIDATION, EventKind.SAMPLE, EventKind.GUARD})
 
 _MAX_STEP = 1 << 62
+_NO_COLUMNS = frozenset({"v", "step", "attempt"})
+_NUMBERS = frozenset({int, float})
+_FEW = 8
+"""Fewer lines at once are not worth a column-wise look."""
 
 
 class Series:
@@ -77,7 +83,7 @@ class Series:
             if kind is float or kind is int:
                 column = columns.get(name)
                 if column is None:
-                    if name in ("v", "step", "attempt"):
+                    if name in _NO_COLUMNS:
                         continue
                     columns[name] = column = array("d", [NOT_A_NUMBER]) * count
                 column.append(value)
@@ -88,6 +94,42 @@ class Series:
                 column.append(NOT_A_NUMBER)
         self.last = line
         return True
+
+    def add_many(self, lines: list[Line]) -> int:
+        """Take lines in order, as `add` does one by one, several times as fast; returns how many were refused."""
+        if len(lines) < _FEW or not self._continued_by(lines):
+            return sum(not self.add(line) for line in lines)
+        count, names = len(self.steps), list(lines[0])
+        try:
+            columns = list(zip(*map(itemgetter(*names), lines), strict=True))
+        except KeyError:  # as many keys, but others
+            return sum(not self.add(line) for line in lines)
+        for name, values in zip(names, columns, strict=True):
+            types = set(map(type, values))
+            if name in _NO_COLUMNS or types.isdisjoint(_NUMBERS):
+                continue
+            if name not in self._columns:
+                self._columns[name] = array("d", [NOT_A_NUMBER]) * count
+            self._columns[name].extend(
+                values if types <= _NUMBERS else (v if type(v) in _NUMBERS else NOT_A_NUMBER for v in values)
+            )
+        self.steps.extend(map(itemgetter("step"), lines))
+        self.attempts.extend([self._attempt] * len(lines))
+        for column in self._columns.values():
+            column.extend([NOT_A_NUMBER] * (len(self.steps) - len(column)))
+        self.last = lines[-1]
+        return 0
+
+    def _continued_by(self, lines: list[Line]) -> bool:
+        """Whether the lines simply go on, all with as many keys: of this attempt, each step greater than the last."""
+        if set(map(len, lines)) != {len(lines[0])}:
+            return False
+        steps: list[Any] = [line.get("step") for line in lines]
+        attempts: list[Any] = [line.get("attempt") for line in lines]
+        if {*map(type, steps), *map(type, attempts)} != {int} or set(attempts) != {self._attempt}:
+            return False
+        before = self.steps[-1] if self.steps else -1
+        return before < steps[0] and steps[-1] < _MAX_STEP and all(map(lt, steps, steps[1:]))
 
     def _drop_from(self, step: int) -> int:
         cut = bisect_left(self.steps, step)
@@ -101,6 +143,10 @@ class Series:
         return dropped
 
 
+def _kind_of(line: Line) -> object:
+    return line.get("kind")
+
+
 class MetricsHistory:
     """metrics.jsonl in order: `train` and `validation` series. Feed it raw lines."""
 
@@ -112,16 +158,13 @@ class MetricsHistory:
 
     def feed(self, lines: list[Line]) -> None:
         """Take lines in the order of the file."""
-        for line in lines:
-            kind = line.get("kind")
+        for kind, group in groupby(lines, _kind_of):
             if kind == "train":
-                taken = self.train.add(line)
+                self.refused += self.train.add_many(list(group))
             elif kind == "validation":
-                taken = self.validation.add(line)
+                self.refused += self.validation.add_many(list(group))
             else:
-                taken = kind == "attempt" and self._begin(line)
-            if not taken:
-                self.refused += 1
+                self.refused += sum(not (kind == "attempt" and self._begin(line)) for line in group)
 
     @property
     def dropped(self) -> int:

@@ -32,6 +32,45 @@ def header(attempt: int, start_step: int) -> Line:
     return AttemptHeader(attempt=attempt, step=start_step, start_step=start_step).model_dump()
 
 
+def odd_lines() -> st.SearchStrategy[Line]:
+    """Lines with steps that jump or repeat, other attempts, values of any kind, and keys that come and go."""
+    values = st.one_of(
+        st.none(), st.booleans(), st.integers(-9, 9), st.floats(-9, 9), st.text(max_size=2), st.just([1])
+    )
+    return st.fixed_dictionaries(
+        {"kind": st.just("train")},
+        optional={
+            "step": st.one_of(st.integers(-1, 40), st.none(), st.booleans()),
+            "attempt": st.sampled_from([1, 1, 1, 1, 2, None, True]),
+            "loss": values,
+            "lr": values,
+            "extra": values,
+        },
+    )
+
+
+@given(
+    regular=st.lists(st.integers(1, 30), max_size=30, unique=True).map(sorted),
+    odd=st.lists(odd_lines(), max_size=30),
+    same_keys=st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_many_lines_at_once_are_taken_as_one_by_one(regular: list[int], odd: list[Line], same_keys: bool) -> None:
+    lines: list[Line] = [{"attempt": 1, "step": step, "loss": step / 2, "lr": None, "t": "now"} for step in regular]
+    if same_keys:
+        lines = [line | {"extra": value} for line, value in zip(lines, [1, None, True, "x", 2.5] * 6, strict=False)]
+    for batch in (lines, odd):
+        together, apart = Series(), Series()
+        for series in (together, apart):
+            series.begin_attempt(1, 0)
+        refused = sum(not apart.add(line) for line in batch)
+        assert together.add_many(batch) == refused
+        assert together.names == apart.names and together.last == apart.last
+        assert (together.steps, together.attempts) == (apart.steps, apart.attempts)
+        for name in apart.names:
+            assert repr(together.column(name)) == repr(apart.column(name))
+
+
 @st.composite
 def attempts(draw: st.DrawFn) -> list[tuple[int, int]]:
     """(start_step, last step) of each attempt; each begins at a step some earlier one reached."""
