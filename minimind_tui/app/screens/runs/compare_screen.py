@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.containers import Container, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.timer import Timer
 
@@ -17,18 +16,19 @@ from minimind_tui.app.bindings import bindings_of
 from minimind_tui.app.guarding import guarded
 from minimind_tui.app.screens.runs.compare_tables import comparison_lines
 from minimind_tui.app.texts import PlainText
+from minimind_tui.app.widgets.overlay_chart import OverlayChart, looks_of
 from minimind_tui.core.chart_state import ChartState
 from minimind_tui.core.comparison import Compared, Comparison, compare, read_compared
 from minimind_tui.core.run_index import read_entry
 
-if TYPE_CHECKING:
-    from minimind_tui.app.widgets.overlay_chart import OverlayChart
-
-METRICS = ("loss", "validation_loss", "grad_norm", "lr", "tokens_per_s")
+METRICS = ("loss", "perplexity", "bits_per_byte", "lr", "grad_norm", "tokens_per_s")
 SLICE_SECONDS = 0.05
 """How long one look reads at most, over all runs."""
 
 _BREATH = 0.01
+_ANSI_STYLES = {name: f"ansi_{name}" for name in ("cyan", "green", "red", "magenta", "blue")} | {
+    "orange": "ansi_yellow"
+}
 _ENDED_SECONDS = 2.0
 
 
@@ -54,15 +54,9 @@ class CompareScreen(BaseScreen):
         return _("Compare {n} runs").format(n=len(self._views))
 
     def compose_body(self) -> ComposeResult:
-        with Container(id="compare-chart"):
-            yield self._chart()
+        yield OverlayChart(self.metric, self.charts, title=metric_title(self.metric))
         with VerticalScroll(id="compare-tables", classes="panel"):
             yield PlainText(id="compare-text")
-
-    def _chart(self) -> "OverlayChart":
-        from minimind_tui.app.widgets.overlay_chart import OverlayChart
-
-        return OverlayChart(self.metric, self.charts)
 
     def on_mount(self) -> None:
         self.look(everything=True)
@@ -100,14 +94,8 @@ class CompareScreen(BaseScreen):
     def _show(self) -> None:
         self._runs = [read_compared(read_entry(view.folder), view) for view in self._views]
         self.comparison = compare(self._runs)
-        self._feed()
+        self.query_one(OverlayChart).feed([(run.name, run.view) for run in self._runs])
         self._show_tables()
-
-    def _feed(self) -> None:
-        from minimind_tui.app.widgets.overlay_chart import OverlayChart
-
-        for chart in self.query(OverlayChart):
-            chart.feed([(run.name, run.view) for run in self._runs])
 
     def _show_tables(self) -> None:
         if self.comparison is None or not self.query("#compare-text"):
@@ -119,19 +107,32 @@ class CompareScreen(BaseScreen):
         self.query_one("#compare-text", PlainText).show(Content("\n").join(lines))
 
     def _signs(self) -> list[tuple[str, str]]:
-        """What stands for each run in the chart, with its style."""
-        return [("●", "")] * len(self._views)
+        """What stands for each run in the chart's legend, with its style."""
+        looks = looks_of([view.folder.id for view in self._views])
+        inks = self.query_one(OverlayChart).inks
+        signs = []
+        for view in self._views:
+            number = looks[view.folder.id]
+            colour = inks.lines[number % len(inks.lines)]
+            style = (
+                f"rgb({','.join(map(str, colour))})" if isinstance(colour, tuple) else _ANSI_STYLES.get(str(colour), "")
+            )
+            signs.append((inks.legend_mark(number), style))
+        return signs
 
-    # -- what is drawn
-
-    async def action_cycle_metric(self) -> None:
+    def action_cycle_metric(self) -> None:
         """The next metric."""
         self.metric = METRICS[(METRICS.index(self.metric) + 1) % len(METRICS)]
-        holder = self.query_one("#compare-chart")
-        had_focus = holder.has_focus_within
-        await holder.remove_children()
-        chart = self._chart()
-        await holder.mount(chart)
-        self._feed()
-        if had_focus:
-            chart.focus()
+        self.query_one(OverlayChart).show_metric(self.metric, metric_title(self.metric))
+
+
+def metric_title(metric: str) -> str:
+    """What a chart of a metric is called."""
+    return {
+        "loss": _("Loss"),
+        "perplexity": _("Perplexity of the validation"),
+        "bits_per_byte": _("Bits per byte of the validation"),
+        "lr": _("Learning rate"),
+        "grad_norm": _("Gradient norm"),
+        "tokens_per_s": _("Tokens/s"),
+    }[metric]
