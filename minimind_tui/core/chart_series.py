@@ -5,6 +5,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, islice
 
 from engine.run.history import Series
 from engine.run.view import RunView
@@ -44,15 +45,12 @@ class Column:
 
     def take(self, values: Sequence[float]) -> None:
         """Take in what a column has grown by; `values` is the whole column."""
-        begin = len(self.sums) - 1
-        total, count = self.sums[-1], self.counts[-1]
-        sums, counts = self.sums, self.counts
-        for value in values[begin:]:
-            if -BIGGEST < value < BIGGEST:
-                total += value
-                count += 1
-            sums.append(total)
-            counts.append(count)
+        grown = values[len(self.sums) - 1 :]
+        usable = [-BIGGEST < value < BIGGEST for value in grown]
+        numbers = grown if all(usable) else [value if ok else 0.0 for value, ok in zip(grown, usable, strict=True)]
+        # without the first, which is what was there already
+        self.sums.extend(islice(accumulate(numbers, initial=self.sums[-1]), 1, None))
+        self.counts.extend(islice(accumulate(usable, initial=self.counts[-1]), 1, None))
         for block in range(len(self._lows), len(values) // _BLOCK):
             low, high = _extremes(values[block * _BLOCK : (block + 1) * _BLOCK])
             self._lows.append(low)

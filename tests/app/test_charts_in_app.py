@@ -93,7 +93,7 @@ async def test_every_key_does_what_it_says_and_the_charts_move_together(tmp_path
         assert "by time" in await press("a") and "12h" in screen_text(app)  # type: ignore[arg-type]
         await press("a")
         assert "500–1000 →" in (await press("plus")).replace("501", "500")
-        assert str(first.border_subtitle).split("·")[-1] in str(second.border_subtitle)
+        assert str(first.border_subtitle).split("· ")[-1] in str(second.border_subtitle)
         moved = await press("left_square_bracket")
         assert "→" not in moved and state.end is not None
         await press("right_square_bracket")
