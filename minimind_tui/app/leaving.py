@@ -32,12 +32,11 @@ def leave_dialog(training: list[RunFolder]) -> ChoiceDialog:
 
 def farewell(training: list[RunFolder], *, stopped: bool) -> list[str]:
     """What the shell shows: how to come back to each run, or to go on with it."""
-    words = (
-        _("{run} saves and stops. Go on later: minimind resume {run}")
-        if stopped
-        else _("{run} goes on by itself. Come back: minimind-tui {run}")
-    )
-    return [words.format(run=folder.id) for folder in training]
+    if stopped:
+        words = (_("{run} saves and stops."), _("  Go on later: minimind resume {run}"))
+    else:
+        words = (_("{run} goes on by itself."), _("  Come back: minimind-tui {run}"))
+    return [line.format(run=folder.id) for folder in training for line in words]
 
 
 def listen_to_signals(

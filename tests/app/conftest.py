@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.estimate.device_probe import DeviceFacts
 from engine.language import current_language, set_language
 
 
@@ -25,12 +26,10 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     set_language(spoken)
 
 
-@pytest.fixture(autouse=True)
-def known_device(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def known_facts() -> DeviceFacts:
     """A machine that is the same for every test: two cores, eight gigabytes, no accelerator."""
-    from engine.estimate.device_probe import DeviceFacts
-
-    facts = DeviceFacts(
+    return DeviceFacts(
         torch_version="2.13.0",
         accelerator_build=None,
         driver=None,
@@ -51,4 +50,9 @@ def known_device(monkeypatch: pytest.MonkeyPatch) -> None:
         threads_why="One a core.",
         matmul_flops={"fp32": 1e11},
     )
-    monkeypatch.setattr("minimind_tui.app.application.probe_device", lambda _cache: facts)
+
+
+@pytest.fixture(autouse=True)
+def known_device(known_facts: DeviceFacts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The probe is answered at once, with the known machine."""
+    monkeypatch.setattr("minimind_tui.app.application.probe_device", lambda _cache: known_facts)

@@ -84,7 +84,7 @@ async def test_detaching_touches_nothing_and_says_how_to_come_back(workspace: Pa
         await pilot.press("d")
         await until(pilot, lambda: app.return_code is not None)
     assert app.return_code == 0
-    assert app.farewell == [f"{folder.id} goes on by itself. Come back: minimind-tui {folder.id}"]
+    assert app.farewell == [f"{folder.id} goes on by itself.", f"  Come back: minimind-tui {folder.id}"]
     assert not folder.control.exists()
 
 
@@ -94,7 +94,7 @@ async def test_stopping_asks_the_run_to_save_and_stop(workspace: Path) -> None:
         await pilot.press("x")
         await until(pilot, lambda: app.return_code is not None)
     assert '"op":"stop"' in folder.control.read_text().replace(" ", "")
-    assert app.farewell == [f"{folder.id} saves and stops. Go on later: minimind resume {folder.id}"]
+    assert app.farewell == [f"{folder.id} saves and stops.", f"  Go on later: minimind resume {folder.id}"]
 
 
 async def test_a_signal_ends_it_without_asking(workspace: Path) -> None:
