@@ -27,9 +27,10 @@ from engine.settings.schedule import plan_total
 from engine.settings.settings import Settings
 from engine.settings.shape import ModelShape
 
-__all__ = ["Band", "BandSource", "DataFacts", "EndedBy", "RunPreview", "preview_run"]
+__all__ = ["About", "Band", "BandSource", "DataFacts", "EndedBy", "Obstacle", "RunPreview", "preview_run"]
 
 EndedBy = Literal["epochs", "max_steps", "time_budget", "deadline"]
+About = Literal["given", "data", "shape", "device", "time", "memory", "disk"]
 
 START_UP_SECONDS = 6.0
 """What a process takes before its first update, when the text is tokenised already: a deadline counts it."""
@@ -39,12 +40,21 @@ _NEARLY = 0.85
 """From this share of what is there on, a person is told that it is close."""
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """A reason why a run is not ready, with the way out, and what it is about (`given`: found elsewhere)."""
+
+    about: About
+    text: str
+
+
 @dataclass(frozen=True)
 class RunPreview:
     """What a run will be. None is what is not known (yet); sizes are bytes, durations seconds.
 
     `parameters`, `memory` and the disk are None only for a shape that makes no network, which is then among the
-    `problems`: each is a reason why the run is not ready. `notes` are what a person should know and decide for himself.
+    `obstacles`: each is a reason why the run is not ready, no sentence twice. `notes` are what a person should know and
+    decide for himself.
 
     An update takes `rows_per_update` rows on all `processes` together. `most_updates` is what epochs and max_steps
     allow; `updates` is what the run will make, less where time ends it first (`ended_by`); then it lies between
@@ -79,13 +89,18 @@ class RunPreview:
     disk_needed: int | None = None
     disk_free: int | None = None
     learning_rates: list[tuple[int, float]] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    obstacles: list[Obstacle] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[str]:
+        """The obstacles in words."""
+        return [obstacle.text for obstacle in self.obstacles]
 
     @property
     def ready(self) -> bool:
         """Whether nothing known stands in the way."""
-        return not self.problems
+        return not self.obstacles
 
 
 def preview_run(
@@ -108,20 +123,21 @@ def preview_run(
     start = now or datetime.now(UTC)
     use = device_use(settings, device) if device is not None else None
     found: dict[str, Any] = {}
-    troubles = [*problems, *_data_problems(data, quiet=bool(problems))]
+    troubles = [Obstacle("given", problem) for problem in problems]
+    troubles += [Obstacle("data", problem) for problem in _data_problems(data, quiet=bool(problems))]
     notes: list[str] = []
     shape: ModelShape | None = None
     try:
         shape = shape_from_settings(settings, vocab_size)
     except UserError as error:
-        troubles.append(str(error))
+        troubles.append(Obstacle("shape", str(error)))
     if use is not None:
-        troubles += [use.problem] if use.problem else []
+        troubles += [Obstacle("device", use.problem)] if use.problem else []
         notes += use.notes
     pace = pace_of(settings, shape, use, calibration, data) if shape is not None else None
     bound = _TimeBound.of(settings, start)
     if bound is not None and bound.left <= 0:
-        troubles.append(_over(settings, start))
+        troubles.append(Obstacle("time", _over(settings, start)))
     if data is not None and data.rows_per_epoch > 0:
         found |= _course(settings, data, pace, bound, processes, notes)
     elif bound is not None:
@@ -145,10 +161,17 @@ def preview_run(
         device=use,
         seconds_per_update=pace.update if pace is not None else None,
         disk_free=disk_free,
-        problems=list(dict.fromkeys(troubles)),
+        obstacles=_each_once(troubles),
         notes=notes,
         **found,
     )
+
+
+def _each_once(obstacles: Sequence[Obstacle]) -> list[Obstacle]:
+    found: dict[str, Obstacle] = {}
+    for obstacle in obstacles:
+        found.setdefault(obstacle.text, obstacle)
+    return list(found.values())
 
 
 def learning_rate_curve(settings: Settings, updates: int) -> list[tuple[int, float]]:
@@ -256,7 +279,7 @@ def _tokens(updates: int, data: DataFacts, rows: int, per_epoch: int) -> int:
 
 
 def _memory(
-    settings: Settings, shape: ModelShape, use: DeviceUse | None, troubles: list[str], notes: list[str]
+    settings: Settings, shape: ModelShape, use: DeviceUse | None, troubles: list[Obstacle], notes: list[str]
 ) -> dict[str, Any]:
     kind: Literal["cpu", "accelerator"] = "cpu" if use is None or use.kind == "cpu" else "accelerator"
 
@@ -288,7 +311,7 @@ def _memory(
             )
         else:
             message += " " + _("Take a smaller network or shorter rows.")
-        troubles.append(message)
+        troubles.append(Obstacle("memory", message))
     elif there is not None and asked > _NEARLY * there:
         notes.append(
             _("The memory may be too little: about {needed} of {there}.").format(
@@ -304,16 +327,13 @@ def _disk(
     updates: int | None,
     seconds: Band | None,
     free: int | None,
-    troubles: list[str],
+    troubles: list[Obstacle],
     notes: list[str],
 ) -> dict[str, Any]:
     needed = disk_needed(settings, shape, updates, seconds.high if seconds is not None else None)
     if free is not None and needed > free:
-        troubles.append(
-            _("Its checkpoints need {needed} of disk, {free} are free. Make room, or keep fewer checkpoints.").format(
-                needed=_size(needed), free=_size(free)
-            )
-        )
+        message = _("Its checkpoints need {needed} of disk, {free} are free. Make room, or keep fewer checkpoints.")
+        troubles.append(Obstacle("disk", message.format(needed=_size(needed), free=_size(free))))
     elif free is not None and needed > _NEARLY * free:
         notes.append(
             _("The disk may be too full: {needed} of {free} free.").format(needed=_size(needed), free=_size(free))

@@ -46,7 +46,7 @@ FACTS = DeviceFacts(
 @pytest.fixture(autouse=True)
 def no_torch(monkeypatch: pytest.MonkeyPatch, workspace: Path) -> None:
     """The probe's answer is known, and calibrations are made by somebody who needs no torch."""
-    monkeypatch.setattr("minimind_tui.looking_ahead.probe_device", lambda _cache: FACTS)
+    monkeypatch.setattr("engine.estimate.device_probe.probe_device", lambda _cache: FACTS)
     start = partial(calibration_run.CalibrationRun.start, module="fake_calibrate")
     monkeypatch.setattr(calibration_run.CalibrationRun, "start", start)
     monkeypatch.delenv("FAKE_CALIBRATION", raising=False)
@@ -148,8 +148,8 @@ def test_progress_is_told_on_a_terminal(minimind: Minimind, monkeypatch: pytest.
 def test_an_interrupt_ends_the_calibration_too(workspace: Path) -> None:
     code = (
         "import sys\nfrom functools import partial\nimport test_estimate_command as here\n"
-        "import minimind_tui.looking_ahead as ahead\nfrom engine.estimate import calibration_run\n"
-        "ahead.probe_device = lambda _cache: here.FACTS\n"
+        "from engine.estimate import calibration_run, device_probe\n"
+        "device_probe.probe_device = lambda _cache: here.FACTS\n"
         "run = calibration_run.CalibrationRun\nrun.start = partial(run.start, module='fake_calibrate')\n"
         "from minimind_tui.cli import main\n"
         "sys.exit(main(['estimate', '--preset', 'mini', *here.DATA, '--calibrate']))\n"
@@ -183,7 +183,15 @@ def _wait_for_child(pid: int) -> int:
     raise AssertionError("no calibration was started")
 
 
-def test_the_preview_speaks_chinese(minimind: Minimind) -> None:
-    done = minimind("--lang", "zh", "estimate", "--preset", "mini", *DATA)
-    assert done.code == 0 and "可以开始" in done.out and "Ready" not in done.out and "一次更新" in done.out
-    assert "--calibrate" in minimind("--lang", "zh", "estimate", "--help").out
+def test_the_preview_speaks_chinese(workspace: Path) -> None:
+    """In a process of its own: help texts keep the language their module was loaded in."""
+    code = (
+        "import sys\nimport test_estimate_command as here\nfrom engine.estimate import device_probe\n"
+        "device_probe.probe_device = lambda _cache: here.FACTS\nfrom minimind_tui.cli import main\n"
+        "sys.exit(main([*sys.argv[1:], '--preset', 'mini', *here.DATA]))\n"
+    )
+    command = [sys.executable, "-c", code, "--lang", "zh", "estimate"]
+    done = subprocess.run(command, env=module_environment(), capture_output=True, text=True, check=True)
+    assert "可以开始" in done.stdout and "Ready" not in done.stdout and "一次更新" in done.stdout
+    helped = subprocess.run([*command, "--help"], env=module_environment(), capture_output=True, text=True, check=True)
+    assert "预览一次运行" in helped.stdout

@@ -258,6 +258,15 @@ def test_the_same_reason_is_told_once() -> None:
     assert only_problem(preview(settings_of(hidden_size=50), problems=[reason])) == reason
 
 
+def test_each_problem_says_what_it_is_about() -> None:
+    past = (NOON - timedelta(minutes=1)).isoformat()
+    settings = settings_of(deadline=past, device="mps", batch_size=65536, max_seq_len=512, hidden_size=512)
+    seen = preview(settings, data=data_of(0), disk_free=1, problems=["Somebody else's weights lie there."])
+    assert [one.about for one in seen.obstacles] == ["given", "data", "device", "time", "memory", "disk"]
+    assert [one.text for one in seen.obstacles] == seen.problems and not seen.ready
+    assert preview(settings_of(hidden_size=50)).obstacles[0].about == "shape"
+
+
 def test_a_deadline_that_is_over_is_a_problem() -> None:
     past = (NOON - timedelta(minutes=1)).isoformat()
     seen = preview(settings_of(deadline=past), calibration=calibration_of(1.0))

@@ -63,25 +63,33 @@ def estimate(
     **settings: Any,
 ) -> None:
     """Preview a run."""
+    from engine.estimate.device_probe import probe_device
+    from engine.places import cache_dir
     from minimind_tui.cli.previewing import calibrate_visibly, print_json, print_preview
     from minimind_tui.cli.setting_options import option_places
-    from minimind_tui.cli.terminal import passing_notice
+    from minimind_tui.cli.terminal import complain, passing_notice
     from minimind_tui.core.cost import parse_budget, parse_price
-    from minimind_tui.looking_ahead import look_ahead
+    from minimind_tui.core.wizard.foresight import foresee, preview_of, with_budget
+    from minimind_tui.core.wizard.look_process import look_into
     from minimind_tui.starting import asked_settings
 
     hourly = None if price is None else parse_price(price)
-    values = dict(settings)
     if budget is not None:
-        values |= parse_budget(budget, price=hourly).values
-    resolved, based_on = asked_settings(preset, config, values, option_places(settings))
+        parse_budget(budget, price=hourly)  # a mistake is told before anybody waits
+    resolved, _based_on = asked_settings(preset, config, settings, option_places(settings))
     with passing_notice(_("Looking into the text and the device ...")):
-        outlook = look_ahead(resolved, preset=based_on)
+        look = look_into(resolved)
+        device = probe_device(cache_dir())
+    if look.note:
+        complain(look.note)
     if calibrate:
-        calibrate_visibly(outlook)
-        outlook = look_ahead(resolved, preset=based_on)
+        calibrate_visibly(resolved, look.facts)
+    bounded = with_budget(resolved, budget or "", hourly, lambda asked: preview_of(asked, look, device)[0])
+    if "epochs" in settings:
+        bounded = bounded.model_copy(update={"epochs": resolved.epochs})
+    foresight = foresee(bounded, look, device)
     if json:
-        print_json(outlook, hourly)
+        print_json(foresight, hourly)
     else:
-        print_preview(outlook, hourly)
-    raise typer.Exit(exit_codes.OK if outlook.preview.ready else exit_codes.MISTAKE)
+        print_preview(foresight, hourly)
+    raise typer.Exit(exit_codes.MISTAKE if foresight.reasons else exit_codes.OK)
