@@ -129,7 +129,7 @@ def key_table() -> tuple[Key, ...]:
         Key("compare", "cycle_metric", "v", _("Metric"), _("The next metric")),
         #
         Key("playground", "generate", "enter,ctrl+g", _("Write"), _("Let the model continue the prompt")),
-        Key("playground", "new_line", "ctrl+j,shift+enter,alt+enter", _("New line"), _("A new line"), footer=False),
+        Key("playground", "new_line", "ctrl+j,shift+enter", _("New line"), _("A new line"), footer=False),
         Key("playground", "stop_writing", "ctrl+x", _("Stop"), _("Stop writing at once; escape does it too")),
         Key("playground", "choose_left", "ctrl+o", _("Model"), _("Choose the model and its checkpoint")),
         Key("playground", "choose_right", "ctrl+d", _("Second"), _("Put a second checkpoint beside it, or remove it")),

@@ -120,8 +120,10 @@ class Offer:
 
     choice: ModelChoice | None
     group: str
-    """The run's id, or the folder of files."""
+    """The run's id, or a path."""
     which: str
+    called: str = ""
+    """What the run is called, where a person has named it."""
     step: int | None = None
     validation_loss: float | None = None
     state: str = ""
@@ -130,7 +132,7 @@ class Offer:
     @property
     def text(self) -> str:
         """All that the row says, for filtering."""
-        return f"{self.group} {self.which} {self.step or ''} {self.state}".casefold()
+        return f"{self.called} {self.group} {self.which} {self.step or ''} {self.state}".casefold()
 
 
 def offers(entries: Iterable[RunEntry]) -> list[Offer]:
@@ -142,27 +144,27 @@ def offers(entries: Iterable[RunEntry]) -> list[Offer]:
 
 
 def matching(all_offers: Iterable[Offer], text: str) -> list[Offer]:
-    """The offers whose rows contain every word of `text`; first those that contain it as it is."""
+    """The offers whose rows contain every word of `text`; first those that contain it as it is, or its step."""
     words = text.casefold().split()
     found = [offer for offer in all_offers if all(word in offer.text for word in words)]
-    return sorted(found, key=lambda offer: " ".join(words) not in offer.text)
+    return sorted(found, key=lambda offer: " ".join(words) not in offer.text and str(offer.step) not in words)
 
 
 def _offers_of_run(entry: RunEntry) -> list[Offer]:
-    folder, state = entry.folder, look_of(entry.seen.state).text
+    folder, state, called = entry.folder, look_of(entry.seen.state).text, entry.annotations.title
     infos = [info for info in scan(folder) if info.record is not None]
     if not infos and not has_weights(folder):
-        return [Offer(None, folder.id, _("no weights yet"), state=state)]
+        return [Offer(None, folder.id, _("no weights yet"), called, state=state)]
 
-    def of_checkpoint(checkpoint: str | None, step: int, loss: float | None) -> Offer:
+    def of_checkpoint(checkpoint: str | None, step: int | None, loss: float | None) -> Offer:
         choice = ModelChoice(folder, checkpoint)
-        return Offer(choice, folder.id, choice.which, step, loss, state)
+        return Offer(choice, folder.id, choice.which, called, step, loss, state)
 
     rows: list[Offer] = []
     if has_weights(folder):
         status = entry.seen.status
         step = status.last_checkpoint if status is not None else None
-        rows.append(Offer(ModelChoice(folder), folder.id, _("newest"), step, state=state))
+        rows.append(of_checkpoint(None, step, None))
     winner = best(infos)
     if winner is not None and winner.record is not None:
         rows.append(of_checkpoint("best", winner.step, winner.record.validation_loss))

@@ -390,7 +390,7 @@ async def test_earlier_prompts_come_back_by_either_key(workspace: Path) -> None:
         assert area.text == "draft"
 
 
-@pytest.mark.parametrize("key", ["ctrl+j", "shift+enter", "alt+enter"])
+@pytest.mark.parametrize("key", ["ctrl+j", "shift+enter"])
 async def test_a_prompt_may_have_many_lines(key: str, workspace: Path, writer: Path) -> None:
     write_run(workspace)
     async with running(size=(80, 24)) as (app, pilot):

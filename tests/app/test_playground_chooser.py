@@ -9,6 +9,7 @@ from screens import running, screen_text, until, until_shown
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
+from engine.run.annotations import rename_run
 from engine.run.schema import State
 from minimind_tui.app.application import MinimindApp
 from minimind_tui.app.screens.playground.chooser import ModelChooser
@@ -168,6 +169,31 @@ async def test_it_fits_any_size(size: tuple[int, int], workspace: Path) -> None:
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
         assert "newest     step 200" in screen_text(app) and "✓ finished" in screen_text(app)
+
+
+async def test_a_run_goes_by_the_name_it_was_given(workspace: Path) -> None:
+    run = write_run(workspace, steps=200)
+    rename_run(run, "Little [red] fox")
+    async with running(size=(80, 24)) as (app, pilot):
+        await choosing(app, pilot)
+        await pilot.press(*"fox 150")
+        await pilot.pause()
+        assert "Little [red] fox" in screen_text(app)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "Little [red] fox · step 150" in screen_text(app)
+
+
+async def test_too_many_rows_are_cut_and_counted(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minimind_tui.app.screens.playground.chooser._MOST_ROWS", 4)
+    write_run(workspace, "alpha", steps=200)
+    write_run(workspace, "beta", steps=200)
+    async with running(size=(80, 24)) as (app, pilot):
+        await choosing(app, pilot)
+        assert "And 2 more: type a part of the name." in screen_text(app)
+        await pilot.press(*"beta")
+        await pilot.pause()
+        assert "more: type" not in screen_text(app) and "031500-beta" in screen_text(app)
 
 
 async def test_a_broken_run_does_not_hide_the_others(workspace: Path) -> None:

@@ -22,6 +22,7 @@ from minimind_tui.safe_text import one_line
 
 _WHICH, _STEP, _LOSS, _STATE = 11, 11, 18, 11
 _FRAME, _MOST_WIDTH = 4, 100
+_MOST_ROWS = 400
 
 
 class ModelChooser(ModalScreen[ModelChoice | None]):
@@ -101,7 +102,8 @@ class ModelChooser(ModalScreen[ModelChoice | None]):
         self.query_one("#of-file").display = by_path
         if self._all is None and not by_path:
             return
-        self._shown = path_offers(text) if by_path else matching(self._all or [], text)
+        found = path_offers(text) if by_path else matching(self._all or [], text)
+        self._shown = found[:_MOST_ROWS]
         rows = self.query_one("#rows", OptionList)
         rows.clear_options()
         rows.add_options(
@@ -112,9 +114,13 @@ class ModelChooser(ModalScreen[ModelChoice | None]):
             for number, offer in enumerate(self._shown)
         )
         nothing = self.query_one("#nothing", PlainText)
+        more = len(found) - len(self._shown)
+        if more:
+            problem = _("And {n} more: type a part of the name.").format(n=more)
         nothing.show(problem or (_("Nothing matches.") if text else _("There are no runs here yet.")))
         nothing.display = bool(problem) or not self._shown
-        places = [number for number, offer in enumerate(self._shown) if offer.choice == self._chosen and self._chosen]
+        chosen = None if text else self._chosen  # what is typed asks for the best match
+        places = [number for number, offer in enumerate(self._shown) if chosen is not None and offer.choice == chosen]
         usable = [number for number, offer in enumerate(self._shown) if not _is_dead(offer)]
         rows.highlighted = next(iter(places or usable), None)
 
@@ -164,7 +170,7 @@ def _row(offer: Offer, room: int, *, first: bool) -> Content:
     """A row in columns; the run's name only in the first of its rows."""
     if not offer.state:  # a file or a folder
         return Content(one_line(offer.group))
-    name = (one_line(offer.group) if first else "", room, "bold")
+    name = (one_line(offer.called or offer.group) if first else "", room, "bold")
     state = (offer.state if first else "", _STATE, "dim")
     if offer.choice is None:
         return _cells(name, (offer.which, _WHICH + _STEP + _LOSS, "dim"), state)

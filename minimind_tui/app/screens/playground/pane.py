@@ -65,6 +65,9 @@ class Transcript(VerticalScroll):
         if self.follows:
             self.call_next(self.to_end)
 
+    def on_resize(self) -> None:
+        self.watch_virtual_size()
+
     def to_end(self) -> None:
         """Go to the end, and stay there while more is written."""
         self.follows = True
@@ -77,7 +80,7 @@ class WritingPane(Vertical):
     def __init__(self, name: str) -> None:
         super().__init__(id=f"pane-{name}", classes="panel pane")
         self._side: Side | None = None
-        self._notice = self._hint = ""
+        self._called = self._notice = self._hint = ""
         self._can_show = False
 
     def compose(self) -> ComposeResult:
@@ -88,18 +91,20 @@ class WritingPane(Vertical):
     def on_mount(self) -> None:
         self._can_show = True
         if self._side is not None:
-            self.show(self._side, self._notice, self._hint)
+            self.show(self._side, self._called, self._notice, self._hint)
 
     def on_resize(self) -> None:
         if self._side is not None:
-            self.border_title = _title_of(self._side, self.size.width - 4)
+            self.border_title = _title_of(self._side, self._called, self.size.width - 4)
 
-    def show(self, side: Side, notice: str, hint: str) -> None:
-        """Draw a side: `notice` above it, `hint` in its place while nothing is written."""
-        self._side, self._notice, self._hint = side, notice, hint
+    def show(self, side: Side, called: str, notice: str, hint: str) -> None:
+        """Draw a side: what its run is `called` in the frame (else its id), `notice` above what was written, `hint` in
+        its place while nothing is.
+        """
+        self._side, self._called, self._notice, self._hint = side, called, notice, hint
         if not self._can_show:  # its parts are not there yet
             return
-        self.border_title = _title_of(side, self.size.width - 4)
+        self.border_title = _title_of(side, called, self.size.width - 4)
         self.border_subtitle = Content(side.device)
         line = self.query_one(".notice", PlainText)
         line.show(notice)
@@ -135,7 +140,7 @@ class WritingPane(Vertical):
             transcript.scroll_page_down(animate=False)
 
 
-def _title_of(side: Side, room: int) -> Content:
+def _title_of(side: Side, called: str, room: int) -> Content:
     """The model's name and which of its weights; of a name too long for `room` columns the end is shown."""
     choice = side.choice
     if choice is None:
@@ -144,7 +149,7 @@ def _title_of(side: Side, room: int) -> Content:
     if not choice.is_fixed and side.loaded_step is not None:
         parts.append(_("step {step}").format(step=side.loaded_step))
     rest = Content("".join(f" · {part}" for part in parts))
-    return _end_of(one_line(choice.name), max(8, room - rest.cell_length)) + rest
+    return _end_of(one_line(called or choice.name), max(8, room - rest.cell_length)) + rest
 
 
 def _end_of(text: str, room: int) -> Content:

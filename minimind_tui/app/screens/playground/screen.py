@@ -56,6 +56,8 @@ class PlaygroundScreen(BaseScreen):
         self._drawn_at, self._draw_took = 0.0, 0.0
         self._draw_planned = False
         self._could_stop = False
+        self._entries: dict[RunFolder, RunEntry | None] = {}
+        self._held_by: RunEntry | None = None
 
     # -- what is shown
 
@@ -94,7 +96,7 @@ class PlaygroundScreen(BaseScreen):
 
     def on_mount(self) -> None:
         self.query_one(PromptArea).focus()
-        self._draw()
+        self.runs_changed()
 
     async def relanguage(self) -> None:
         await super().relanguage()
@@ -105,7 +107,9 @@ class PlaygroundScreen(BaseScreen):
         state = self.state
         if state.left.choice is None:
             state.left.choice = first_choice(self.minimind.index.entries)
-        if self._holder() is not None:
+        self._entries.clear()
+        self._held_by = self._holder()
+        if self._held_by is not None:
             for place, side in enumerate(state.sides):
                 if side.device not in ("", "cpu") and side.open_answer is None:
                     self._writers.stop(place)  # the run needs the accelerator's memory
@@ -115,21 +119,25 @@ class PlaygroundScreen(BaseScreen):
     def _holder(self) -> RunEntry | None:
         return accelerator_holder(self.minimind.index.live, self.minimind.device_facts)
 
-    def _entry_of(self, side: Side) -> RunEntry | None:
-        folder = side.choice.folder if side.choice is not None else None
-        return next((entry for entry in self.minimind.index.entries if entry.folder == folder), None)
+    def _entry_of(self, choice: ModelChoice | None) -> RunEntry | None:
+        """The run of a choice as the index has it; looked for once until the index changes."""
+        folder = choice.folder if choice is not None else None
+        if folder is not None and folder not in self._entries:
+            self._entries[folder] = next((one for one in self.minimind.index.entries if one.folder == folder), None)
+        return None if folder is None else self._entries[folder]
 
     def _draw(self) -> None:
         started = time.monotonic()
         with guarded(self, _("Drawing failed")):
-            holder = self._holder()
+            holder = self._held_by
             for name, side in zip(_NAMES, self.state.sides, strict=False):
-                notice = side.notice(self._entry_of(side), take_newest=_key("take_newest"))
+                entry = self._entry_of(side.choice)
+                notice = side.notice(entry, take_newest=_key("take_newest"))
                 if holder is not None:
-                    used = _("Writing on the cpu: {run} trains on the accelerator.").format(run=holder.folder.id)
+                    used = _("Writing on the cpu: {run} trains on the accelerator.").format(run=holder.title)
                     notice = f"{used} {notice}".rstrip()
                 for pane in self.query(f"#pane-{name}").results(WritingPane):
-                    pane.show(side, notice, self._hint(side))
+                    pane.show(side, "" if entry is None else entry.title, notice, self._hint(side))
         self._drawn_at = time.monotonic()
         self._draw_took = self._drawn_at - started
         if self.state.is_writing != self._could_stop:
