@@ -32,6 +32,8 @@ class WizardDraft:
     unfolded: set[Group] = field(default_factory=set)
     """Groups whose advanced settings are shown."""
     query: str = ""
+    setting: str = ""
+    """The setting the cursor was on."""
     focus: dict[Step, str] = field(default_factory=dict)
     """Where the cursor was in each step: a widget's id."""
     looks: Looks = field(default_factory=Looks)
@@ -95,6 +97,7 @@ class WizardDraft:
     def begin_again(self) -> None:
         """The run was started; another may follow from the same settings."""
         self.step, self.name, self.force = "preset", "", False
+        self.setting = ""
         self.focus.clear()
 
     def summary(self) -> str:

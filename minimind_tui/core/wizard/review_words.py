@@ -44,6 +44,8 @@ def review_lines(foresight: Foresight, price: Price | None) -> Iterator[tuple[st
                 needed=_of(preview.disk_needed, preview.disk_free), one=words.size(preview.checkpoint_bytes)
             ),
         )
+    if preview.learning_rates:
+        yield _("learning rate"), _learning_rate(preview)
 
 
 def batch_words(preview: RunPreview, settings: Settings) -> str:
@@ -123,3 +125,11 @@ def _of(needed: int, there: int | None) -> str:
     if there is None:
         return _("about {needed}").format(needed=words.size(needed))
     return _("about {needed} of {there}").format(needed=words.size(needed), there=words.size(there))
+
+
+def _learning_rate(preview: RunPreview) -> str:
+    first, last = preview.learning_rates[0], preview.learning_rates[-1]
+    peak = max(preview.learning_rates, key=lambda point: point[1])
+    return _("{first} at first, {peak} at update {update}, {last} at the end").format(
+        first=words.rate(first[1]), peak=words.rate(peak[1]), update=f"{peak[0]:,}", last=words.rate(last[1])
+    )

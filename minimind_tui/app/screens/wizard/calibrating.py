@@ -24,10 +24,14 @@ _LOOK_SECONDS = 0.5
 
 
 class Calibrator:
-    """`on_progress` hears how far it is, None when it has ended; `on_end` then why it failed, in words, if it did."""
+    """`on_progress` hears how far it is, None when it has ended; `on_end` then why it failed, if it did, and what
+    it wants to be known, in words."""
 
     def __init__(
-        self, node: Widget, on_progress: Callable[[CalibrationProgress | None], None], on_end: Callable[[str], None]
+        self,
+        node: Widget,
+        on_progress: Callable[[CalibrationProgress | None], None],
+        on_end: Callable[[str, list[str]], None],
     ) -> None:
         self._node, self._on_progress, self._on_end = node, on_progress, on_end
         self._run: CalibrationRun | None = None
@@ -79,4 +83,4 @@ class Calibrator:
         except (UserError, TimeoutError) as error:
             problem = str(error)
         self._on_progress(None)
-        self._on_end(problem)
+        self._on_end(problem, run.warnings)

@@ -1,5 +1,7 @@
 """The last step: what the run will be, whether it is ready, its name and budget, its command, and the start."""
 
+from rich.table import Table
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
@@ -13,6 +15,7 @@ from engine.language import _
 from minimind_tui.app.screens.wizard.form_input import UP_AND_DOWN, FormInput
 from minimind_tui.app.screens.wizard.step_pane import DraftChanged, StepPane
 from minimind_tui.app.texts import PlainText, styled
+from minimind_tui.app.widgets.line_plot import LinePlot
 from minimind_tui.core.wizard.draft import WizardDraft, price_of
 from minimind_tui.core.wizard.foresight import Foresight, Reason
 from minimind_tui.core.wizard.review_words import progress_words, review_lines
@@ -75,6 +78,7 @@ class ReviewStep(StepPane):
         self.foresight: Foresight | None = None
         self.calibrating: CalibrationProgress | None = None
         self.starting = False
+        self._lines: list[tuple[str, str]] = []
 
     def compose(self) -> ComposeResult:
         with Vertical(id="verdict", classes="panel"):
@@ -92,9 +96,13 @@ class ReviewStep(StepPane):
             with Vertical(id="will-be", classes="panel") as told:
                 told.border_title = Content(_("What it will be"))
                 yield PlainText("", id="told")
-            with Vertical(id="command-panel", classes="panel") as command:
-                command.border_title = Content(_("The same from a shell (ctrl+y copies it)"))
-                yield PlainText("", id="command")
+            with Vertical(id="beside"):
+                with Vertical(id="command-panel", classes="panel") as command:
+                    command.border_title = Content(_("The same from a shell (ctrl+y copies it)"))
+                    yield PlainText("", id="command")
+                with Vertical(id="rates", classes="panel") as rates:
+                    rates.border_title = Content(_("Learning rate over the updates"))
+                    yield LinePlot(id="rate-curve", placeholder=_("not known yet"))
 
     def on_mount(self) -> None:
         self._show()
@@ -191,21 +199,24 @@ class ReviewStep(StepPane):
         line.display = bool(problem or self.draft.name_problem)
 
     def _show_told(self) -> None:
-        told = self.query_one("#told", PlainText)
+        told, curve = self.query_one("#told", PlainText), self.query_one("#rate-curve", LinePlot)
+        points = self.foresight.preview.learning_rates if self.foresight is not None else []
+        curve.show([update for update, _rate in points], [rate for _update, rate in points])
         if self.foresight is None:
+            self._lines = []
             told.show(styled(("...", "$text-muted")))
             return
-        lines = list(review_lines(self.foresight, price_of(self.minimind.preferences)))
-        width = max(Content(name).cell_length for name, _words in lines)
-        parts = []
-        for name, text in lines:
-            label = Content(name + " " * (width - Content(name).cell_length + 2)).stylize("bold")
-            if name == _("time"):
-                text = progress_words(self.calibrating) if self.calibrating else self._time(text)
-            parts.append(Content.assemble(label, one_line(text)))
-        told.show(Content("\n").join(parts))
+        lines = [
+            (name, self._time(text) if name == _("time") else text)
+            for name, text in review_lines(self.foresight, price_of(self.minimind.preferences))
+        ]
+        if lines != self._lines:
+            self._lines = lines
+            told.show(_table(lines))
 
     def _time(self, text: str) -> str:
+        if self.calibrating is not None:
+            return _("{progress} (ctrl+g ends it)").format(progress=progress_words(self.calibrating))
         if self.foresight is not None and self.foresight.calibration is None:
             return _("{time} (ctrl+g measures it)").format(time=text)
         return text
@@ -213,3 +224,13 @@ class ReviewStep(StepPane):
     def _show_command(self) -> None:
         command = self.draft.command(price_of(self.minimind.preferences), self.minimind.device_facts)
         self.query_one("#command", PlainText).show(command or _("(when nothing is wrong)"))
+
+
+def _table(lines: list[tuple[str, str]]) -> Table:
+    """Names on the left, what is said of them on the right; a long line goes on below itself."""
+    table = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in lines:
+        table.add_row(Text(name), Text(one_line(text)))
+    return table

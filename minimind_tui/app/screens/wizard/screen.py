@@ -304,7 +304,7 @@ class WizardScreen(BaseScreen):
         await self._show_step(reason.step)
         pane = self.pane
         if isinstance(pane, SettingsStep) and reason.field:
-            await pane.go_to(reason.field)
+            pane.go_to(reason.field)
 
     # -- calibrating
 
@@ -324,18 +324,20 @@ class WizardScreen(BaseScreen):
         if isinstance(pane, ReviewStep):
             pane.show_calibration(progress)
 
-    def _end_calibration(self, problem: str) -> None:
+    def _end_calibration(self, problem: str, warnings: list[str]) -> None:
+        for warning in warnings:
+            tell(self, warning, severity="warning")
         if problem:
             tell(self, problem, severity="error")
         self._tell_pane()
 
     # -- the form's actions
 
-    async def action_toggle_advanced(self) -> None:
+    def action_toggle_advanced(self) -> None:
         """Show or fold the advanced settings."""
         pane = self.pane
         if isinstance(pane, SettingsStep):
-            await pane.toggle_advanced()
+            pane.toggle_advanced()
 
     def action_reset_field(self) -> None:
         """Give the field under the cursor its preset's value again."""

@@ -1,59 +1,20 @@
 """The third step: every setting, the basic ones first, the advanced ones folded by group."""
 
 from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.events import Click, DescendantFocus
-from textual.message import Message
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from engine.language import _
 from engine.settings.declaration import GROUPS, Group
-from minimind_tui.app.screens.wizard.field_row import CONTROL, FieldRow
-from minimind_tui.app.screens.wizard.form_input import UP_AND_DOWN, FormInput
+from minimind_tui.app.screens.wizard.field_drawing import FoldLine
+from minimind_tui.app.screens.wizard.field_list import FieldList, Line
+from minimind_tui.app.screens.wizard.form_input import FormInput
 from minimind_tui.app.screens.wizard.step_pane import DraftChanged, StepPane
 from minimind_tui.app.texts import PlainText, styled
-from minimind_tui.core.dashboard.settings_table import group_word
 from minimind_tui.core.wizard.cards import cost_words
 from minimind_tui.core.wizard.draft import WizardDraft
 from minimind_tui.core.wizard.form import SPECS, matching, names_in_order, unit_word
-
-_FOLD = "fold-"
-
-
-class Fold(Static, can_focus=True):
-    """The heading of a group's advanced settings; enter and space fold them or show them."""
-
-    BINDINGS = [
-        Binding("enter,space,right,left", "turn", show=False),
-        *UP_AND_DOWN,
-    ]
-
-    class Turned(Message):
-        """The group is to be shown, or folded."""
-
-        def __init__(self, group: Group) -> None:
-            super().__init__()
-            self.group: Group = group
-
-    def __init__(self, group: Group) -> None:
-        super().__init__(id=_FOLD + group, classes="fold", markup=False)
-        self.group: Group = group
-
-    def show(self, number: int, changed: int, *, opened: bool) -> None:
-        """How many there are, and how many of them are changed."""
-        sign = "▾" if opened else "▸"
-        title = _("{group}: {n} advanced").format(group=group_word(self.group), n=number)
-        extra = " · " + _("{n} changed").format(n=changed) if changed else ""
-        self.update(styled((f"{sign} {title}", "bold $text-primary"), (extra, "$text-accent")))
-
-    def on_click(self, event: Click) -> None:
-        self.action_turn()
-
-    def action_turn(self) -> None:
-        """Fold or show."""
-        self.post_message(self.Turned(self.group))
 
 
 class SettingsStep(StepPane):
@@ -61,12 +22,10 @@ class SettingsStep(StepPane):
 
     def __init__(self, draft: WizardDraft) -> None:
         super().__init__(draft)
-        self._advanced: dict[Group, list[str]] = {
-            group: [name for name in names_in_order(basic=False) if SPECS[name].group == group] for group in GROUPS
-        }
-        self._at = ""
-
-    # -- building
+        self._advanced: dict[Group, list[str]] = {}
+        for group in GROUPS:
+            if names := [name for name in names_in_order(basic=False) if SPECS[name].group == group]:
+                self._advanced[group] = names
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="find-line"):
@@ -74,78 +33,74 @@ class SettingsStep(StepPane):
             yield FormInput(self.draft.query, id="find", placeholder=_("a setting's name, or a word of its help"))
             yield PlainText("", id="counts")
         with Horizontal(id="form"):
-            with VerticalScroll(id="fields", can_focus=False):
-                for name in names_in_order(basic=True):
-                    yield self._row(name)
-                for group, names in self._advanced.items():
-                    if names:
-                        yield Fold(group)
-                        with Vertical(id=f"group-{group}", classes="group"):
-                            if group in self.draft.unfolded:
-                                yield from (self._row(name) for name in names)
+            yield FieldList(self._lines(), self.draft.preset, id="fields")
             with VerticalScroll(id="about", classes="panel", can_focus=False):
                 yield PlainText("", id="about-text")
         yield PlainText("", id="costs")
 
-    def _row(self, name: str) -> FieldRow:
-        return FieldRow(self.draft.form.field(name), self.draft.preset)
+    @property
+    def fields(self) -> FieldList:
+        """The list of fields."""
+        return self.query_one("#fields", FieldList)
 
-    async def on_mount(self) -> None:
-        self._show_folds()
+    def on_mount(self) -> None:
         self._show_counts()
         self.facts_changed()
-        if self.draft.query:
-            await self._filter()
+
+    def begin(self) -> None:
+        if self.draft.setting:
+            self.go_to(self.draft.setting)
+        else:
+            self.focus_first()
 
     def focus_first(self) -> None:
-        self.query_one(f"#{CONTROL}{names_in_order(basic=True)[0]}").focus()
+        self.fields.focus()
 
-    async def go_to(self, name: str) -> None:
+    def go_to(self, name: str) -> None:
         """Put the cursor into a setting's field, wherever it is folded away."""
         spec = SPECS[name]
+        if self.draft.query:
+            self.draft.query = ""
+            with (find := self.query_one("#find", FormInput)).prevent(Input.Changed):
+                find.value = ""
         if not spec.basic:
-            await self._unfold(spec.group)
-        self.query_one(f"#{CONTROL}{name}").focus()
+            self.draft.unfolded.add(spec.group)
+        self._show_lines(at=name)
+        self.fields.focus()
+
+    def _lines(self) -> list[Line]:
+        form, query = self.draft.form, self.draft.query.strip()
+        if query:
+            found = set(matching(query))
+            names = [name for basic in (True, False) for name in names_in_order(basic=basic) if name in found]
+            return [form.field(name) for name in names]
+        lines: list[Line] = [form.field(name) for name in names_in_order(basic=True)]
+        for group, names in self._advanced.items():
+            opened = group in self.draft.unfolded
+            lines.append(FoldLine(group, len(names), sum(map(form.is_changed, names)), opened))
+            if opened:
+                lines += [form.field(name) for name in names]
+        return lines
+
+    def _show_lines(self, at: str = "") -> None:
+        self.fields.show_lines(self._lines(), at)
 
     # -- folds
 
-    async def on_fold_turned(self, event: Fold.Turned) -> None:
-        if event.group in self.draft.unfolded:
-            self.draft.unfolded.discard(event.group)
-            self._show_folds()
-        else:
-            await self._unfold(event.group)
+    def on_field_list_turned(self, event: FieldList.Turned) -> None:
+        self.draft.unfolded ^= {event.group}
+        self._show_lines()
 
-    async def toggle_advanced(self) -> None:
+    def toggle_advanced(self) -> None:
         """Show all advanced settings, or fold them all."""
         if self.draft.unfolded:
-            focused = self._focused_setting()
+            setting = self.fields.setting
             self.draft.unfolded.clear()
-            self._show_folds()
-            if focused and not SPECS[focused].basic:
-                self.query_one(f"#{_FOLD}{SPECS[focused].group}").focus()
-            return
-        for group, names in self._advanced.items():
-            if names:
-                await self._unfold(group)
-
-    async def _unfold(self, group: Group) -> None:
-        self.draft.unfolded.add(group)
-        await self._fill(group)
-        self._show_folds()
-
-    async def _fill(self, group: Group) -> None:
-        """Make the rows of a group, when it is looked at for the first time."""
-        box = self.query_one(f"#group-{group}")
-        if not box.children:
-            await box.mount(*(self._row(name) for name in self._advanced[group]))
-
-    def _show_folds(self) -> None:
-        form = self.draft.form
-        for fold in self.query(Fold):
-            names, opened = self._advanced[fold.group], fold.group in self.draft.unfolded
-            fold.show(len(names), sum(form.is_changed(name) for name in names), opened=opened)
-            self.query_one(f"#group-{fold.group}").display = opened or bool(self.draft.query)
+            folded = setting and not SPECS[setting].basic
+            self._show_lines(at=f"+{SPECS[setting].group}" if folded else "")
+        else:
+            self.draft.unfolded.update(self._advanced)
+            self._show_lines()
 
     # -- finding
 
@@ -155,86 +110,74 @@ class SettingsStep(StepPane):
         find.focus()
         find.select_all()
 
-    async def on_input_changed(self, event: Input.Changed) -> None:
-        if event.input.id == "find":
-            event.stop()
-            if event.value != self.draft.query:
-                self.draft.query = event.value
-                await self._filter()
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if event.value != self.draft.query:
+            self.draft.query = event.value
+            self._show_lines()
+            self._show_counts()
+            self._show_about()
 
-    async def on_input_submitted(self, event: Input.Submitted) -> None:
-        if event.input.id != "find":
-            return
+    def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         found = matching(self.draft.query)
         if found:
-            self.query_one("#find", FormInput).value = ""
-            self.draft.query = ""
-            await self._filter()
-            await self.go_to(found[0])
+            self.go_to(found[0])
+            self._show_counts()
         elif not self.draft.query.strip():
             self.go_on()
 
-    async def _filter(self) -> None:
-        """Show the rows that match, or all when nothing is looked for."""
-        found = set(matching(self.draft.query))
-        searching = bool(self.draft.query.strip())
-        for group in {SPECS[name].group for name in found if not SPECS[name].basic}:
-            await self._fill(group)
-        for row in self.query(FieldRow):
-            row.display = not searching or row.field.spec.name in found
-        for fold in self.query(Fold):
-            fold.display = not searching
-        self._show_folds()
-        self._show_counts()
+    def on_field_list_left(self, event: FieldList.Left) -> None:
+        if event.way < 0:
+            self.query_one("#find").focus()
+        elif event.way > 0:
+            self.screen.focus_next()
 
     # -- editing
 
-    def on_field_row_edited(self, event: FieldRow.Edited) -> None:
+    def on_field_list_edited(self, event: FieldList.Edited) -> None:
         self.draft.form.set_text(event.setting, event.text)
         self._show(event.setting)
 
-    def on_field_row_entered(self) -> None:
+    def on_field_list_entered(self) -> None:
         self.go_on()
 
     def reset_field(self) -> None:
         """Give the field under the cursor its preset's value again."""
-        name = self._focused_setting()
-        if name:
+        if name := self.fields.setting:
             self.draft.form.reset(name)
             self._show(name)
 
     def _show(self, name: str) -> None:
-        self.query_one(f"#row-{name}", FieldRow).show(self.draft.form.field(name))
+        for line in self._lines():  # an advanced field changes its group's heading as well
+            if isinstance(line, FoldLine) and line.group == SPECS[name].group:
+                self.fields.set_line(line)
+        self.fields.set_line(self.draft.form.field(name))
         self._show_about()
-        self._show_folds()
         self._show_counts()
         self.facts_changed()
         self.post_message(DraftChanged())
 
     # -- what is told
 
-    def on_descendant_focus(self, event: DescendantFocus) -> None:
-        self._at = self._focused_setting() or self._at
+    def on_field_list_moved(self) -> None:
+        self.draft.setting = self.fields.setting
         self._show_about()
 
-    def _focused_setting(self) -> str:
-        focused = self.screen.focused
-        if focused is not None and focused.id and focused.id.startswith(CONTROL) and self in focused.ancestors:
-            return focused.id.removeprefix(CONTROL)
-        return ""
-
     def _show_about(self) -> None:
-        if not self._at:
+        name = self.fields.setting
+        if not name:
+            self.query_one("#about-text", PlainText).show(
+                styled((_("Enter shows what is folded here; ctrl+t shows everything."), "$text-muted"))
+            )
             return
-        field = self.draft.form.field(self._at)
+        field = self.draft.form.field(name)
         spec = field.spec
-        unit = unit_word(spec.unit)
-        told = [part for part in (spec.bounds_words, unit) if part]
-        first = styled((spec.name, "bold $text-primary"), ("  " + " · ".join(told) if told else "", "$text-muted"))
-        parts = [first, styled(spec.help)]
+        told = [part for part in (spec.bounds_words, unit_word(spec.unit)) if part]
+        parts = [styled((spec.name, "bold $text-primary"), ("  " + " · ".join(told) if told else "", "$text-muted"))]
         if field.problem:
-            parts.insert(1, styled((field.problem, "$text-error")))
+            parts.append(styled((field.problem, "$text-error")))
+        parts.append(styled(spec.help))
         if field.changed:
             usual = _("The preset {preset} has {value}; ctrl+z takes it again.").format(
                 preset=self.draft.preset, value=field.usual or _("nothing")
