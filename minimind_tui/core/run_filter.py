@@ -170,12 +170,11 @@ def _test(fact: Fact, sign: str, wanted: str, place: tuple[int, int]) -> Callabl
             return lambda row: row.state == state
     if fact.choices or fact.kind == "flag":
         choices = [*fact.choices, "1", "0"] if fact.kind == "flag" else list(fact.choices)
-        message = _("{name} is never {value}: it is one of {choices}.").format(
-            name=fact.name, value=wanted, choices=", ".join(choices)
-        )
+        message = _("{name} is never {value}.").format(name=fact.name, value=wanted)
         near = nearest(wanted, fact.choices)
         if near:
             message += " " + _("Did you mean {suggestion}?").format(suggestion=near)
+        message += " " + _("It is one of {choices}.").format(choices=", ".join(choices))
         raise FilterError(message, *place)
     return lambda row: any(_as_text(value).casefold() == lower for value in _values(fact, row))
 

@@ -93,7 +93,7 @@ def read_entry(folder: RunFolder) -> RunEntry:
     try:
         manifest = folder.read_manifest()
     except UserError as error:
-        problem = str(error)
+        problem = str(error).replace(f"{folder.path}/", "")
     if manifest is None and not folder.manifest.exists():
         problem = _("It has no manifest.json: whatever made this folder did not finish, or the file was lost.")
     return RunEntry(folder, manifest, observe(folder), read_annotations(folder), problem)

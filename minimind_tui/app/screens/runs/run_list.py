@@ -82,6 +82,8 @@ class RunList(ScrollView, can_focus=True):
         self._order = Order()
         self._cursor = 0
         self._key: str | None = None
+        self._wanted: str | None = None
+        """The run a person put the cursor on: it comes back there once that run is listed again."""
         self._layout: list[tuple[Column, int]] = []
         self._drawn: dict[int, tuple[Piece, ...]] = {}
 
@@ -92,11 +94,11 @@ class RunList(ScrollView, can_focus=True):
         height, old = self._body_height, self._cursor
         on_screen = old - self.scroll_offset.y
         self._rows, self._marked, self._order = rows, marked, order
-        if self._key is not None and not (old < len(rows) and rows[old].key == self._key):
-            old = next((index for index, row in enumerate(rows) if row.key == self._key), old)
+        places = {row.key: index for index, row in enumerate(rows)}
+        old = places.get(self._wanted or "", places.get(self._key or "", old))
         self._lay_out()
         self.virtual_size = Size(self._text_width, len(rows) + 1)
-        self._set_cursor(old, scroll=False)
+        self._set_cursor(old)
         if 0 <= on_screen < height:
             self._scroll_to_line(self._cursor - on_screen)
         self._scroll_to_cursor()
@@ -116,7 +118,7 @@ class RunList(ScrollView, can_focus=True):
         """Put the cursor on a run, if it is listed."""
         for index, row in enumerate(self._rows):
             if row.key == key:
-                self._set_cursor(index)
+                self._go_to(index)
                 return
 
     # -- drawing
@@ -205,28 +207,32 @@ class RunList(ScrollView, can_focus=True):
 
     def action_move(self, by: int) -> None:
         """Up or down by rows."""
-        self._set_cursor(self._cursor + by)
+        self._go_to(self._cursor + by)
 
     def action_page(self, by: int) -> None:
         """Up or down by a screenful."""
-        self._set_cursor(self._cursor + by * max(1, self._body_height - 1))
+        self._go_to(self._cursor + by * max(1, self._body_height - 1))
 
     def action_first(self) -> None:
         """To the first row."""
-        self._set_cursor(0)
+        self._go_to(0)
 
     def action_last(self) -> None:
         """To the last row."""
-        self._set_cursor(len(self._rows) - 1)
+        self._go_to(len(self._rows) - 1)
 
-    def _set_cursor(self, index: int, *, scroll: bool = True) -> None:
+    def _go_to(self, index: int) -> None:
+        """Put the cursor on a row because a person wants it there."""
+        self._set_cursor(index)
+        self._wanted = self._key
+        self._scroll_to_cursor()
+        self._draw_changes()
+
+    def _set_cursor(self, index: int) -> None:
         index = max(0, min(index, len(self._rows) - 1))
         key = self._rows[index].key if self._rows else None
         moved = key != self._key
         self._cursor, self._key = index, key
-        if scroll:
-            self._scroll_to_cursor()
-            self._draw_changes()
         if moved:
             self.post_message(self.Moved())
 
@@ -259,7 +265,7 @@ class RunList(ScrollView, can_focus=True):
         index = self.scroll_offset.y + place.y - 1
         if index >= len(self._rows):
             return
-        self._set_cursor(index)
+        self._go_to(index)
         if place.x < _LEAD:
             self.post_message(self.Marked(self._rows[index].key))
         elif event.chain == 2:

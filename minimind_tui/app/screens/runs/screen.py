@@ -157,7 +157,7 @@ class RunsScreen(DeedsScreen):
 
     def _show_empty(self, every: int, waiting: int) -> None:
         nothing = not self.rows and not waiting and self.minimind.index.caught_up
-        self.set_class(nothing, "-empty")
+        self.query_one("#runs-list").set_class(nothing, "-empty")
         if not nothing:
             return
         folder = words.short_path(self.minimind.index.runs_dir)
