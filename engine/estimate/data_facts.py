@@ -22,6 +22,7 @@ class DataFacts:
     `exact` is True when the counts are those of rows that are built already. `validation_tokens` is what one validation
     reads (0: nothing is held out). `context` is how many positions the attention of a token spans on average, the mean
     over tokens of their own document's length in its row. `problems` are reasons why training would refuse the text.
+    `bytes_to_tokenise` is what has to be tokenised before training begins.
     """
 
     rows_per_epoch: int
@@ -30,6 +31,7 @@ class DataFacts:
     validation_tokens: int = 0
     context: float | None = None
     problems: tuple[str, ...] = ()
+    bytes_to_tokenise: int = 0
 
 
 def data_facts(report: "InspectReport", settings: Settings) -> DataFacts:
@@ -58,6 +60,7 @@ def data_facts(report: "InspectReport", settings: Settings) -> DataFacts:
         validation_tokens=validation_tokens,
         context=_context(report, settings.max_seq_len, specials - 1),
         problems=tuple(problems),
+        bytes_to_tokenise=report.bytes,
     )
 
 

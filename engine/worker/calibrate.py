@@ -139,12 +139,12 @@ def _measure(
             answer.say(warning=problem)
         scaler = LossScaler(computing.precision.scaler)
         updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip)
-        meter = Meter(
-            updater, rows, settings, fixed_shape=network is not model, wanted_seconds=seconds or WANTED_SECONDS
-        )
+        compiled = network is not model
+        meter = Meter(updater, rows, settings, fixed_shape=compiled, wanted_seconds=seconds or WANTED_SECONDS)
         meter.warm_up(lambda: answer.phase("warming up"))
         measured = meter.measure(lambda done, total: answer.phase("measuring", done, total))
-        validation = meter.validation_tokens_per_s()
+        # a compiled network would be compiled once more for it, which takes longer than all the rest
+        validation = None if compiled else meter.validation_tokens_per_s()
         sampled = meter.sampled_tokens_per_s()
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise _too_large(settings) from error

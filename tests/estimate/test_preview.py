@@ -275,6 +275,18 @@ def test_a_deadline_that_is_over_is_a_problem() -> None:
     assert "too near" in only_problem(preview(settings_of(deadline=soon), calibration=calibration_of(1.0)))
 
 
+def test_text_that_takes_long_to_tokenise_is_told() -> None:
+    def note(size: int, **values: Any) -> list[str]:
+        return [
+            one for one in preview(settings_of(**values), data=data_of(bytes_to_tokenise=size)).notes if "once" in one
+        ]
+
+    assert note(10**6) == [] and note(0) == []
+    (two_cores,) = note(1_020_000_000)
+    assert "5m00s" in two_cores
+    assert "10m00s" in note(1_020_000_000, num_workers=1)[0]
+
+
 def test_an_update_larger_than_an_epoch_is_told() -> None:
     seen = preview(settings_of(batch_size=64, accumulation_steps=4), data=data_of(100))
     assert seen.updates_per_epoch == 1 and seen.tokens_per_update == 100 * 100
