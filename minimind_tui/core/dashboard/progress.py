@@ -30,6 +30,11 @@ class Progress:
     """`3m10s left`, `ends 13:45`, `1m40s elapsed`: the first says most."""
 
 
+def local_now() -> datetime:
+    """This moment, aware of the local time zone."""
+    return datetime.now().astimezone()
+
+
 def progress_of(seen: Observation, now: datetime) -> Progress:
     """What the progress line says. `now` is an aware local time."""
     look, status = look_of(seen.state), seen.status

@@ -24,7 +24,7 @@ class ChartGrid(Container):
     def compose(self) -> ComposeResult:
         for metric, title in (
             ("loss", _("Loss")),
-            ("lr", _("Learning rate")),
+            ("lr", _("LR")),
             ("grad_norm", _("Grad norm")),
             ("tokens_per_s", _("Tokens/s")),
         ):

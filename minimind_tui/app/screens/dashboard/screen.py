@@ -31,7 +31,7 @@ from minimind_tui.core.dashboard.banner import banner_of
 from minimind_tui.core.dashboard.happenings import happening_line, happening_lines
 from minimind_tui.core.dashboard.log_tail import LogTail
 from minimind_tui.core.dashboard.numbers import numbers_of
-from minimind_tui.core.dashboard.progress import progress_of
+from minimind_tui.core.dashboard.progress import local_now, progress_of
 from minimind_tui.core.dashboard.requests import request_words
 from minimind_tui.core.dashboard.samples import sample_pages
 from minimind_tui.safe_text import one_line
@@ -137,8 +137,8 @@ class DashboardScreen(SteeredScreen):
 
     def look(self, *, everything: bool = False) -> None:
         """Read what is new and show it. A failure is told once and the screen lives on."""
-        if not self.is_attached or not self.is_mounted:
-            return
+        if not self.is_mounted or (self._follow_up is not None and not everything):
+            return  # the next look comes in a moment
         self._looked_at = time.monotonic()
         try:
             self._look(everything)
@@ -158,7 +158,7 @@ class DashboardScreen(SteeredScreen):
                 self._follow_up = self.set_timer(_BREATH, self._go_on)
         seen = self.view.observation
         self._look_at_rest(seen)
-        now = datetime.now().astimezone()
+        now = local_now()
         self.query_one(ProgressLine).show(progress_of(seen, now))
         if not self.view.caught_up and not self.view.problem:
             return  # the numbers of half a history would only flicker

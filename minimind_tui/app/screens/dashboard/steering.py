@@ -70,12 +70,15 @@ class SteeredScreen(BaseScreen):
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """The bindings with the key table's words, and those that fit a paused run and one that was never started."""
-        state = self.view.observation.state
-        other = {State.PAUSED: ("dashboard.pause", _("Go on")), State.CREATED: ("dashboard.resume", _("Start"))}
-        action, word = other.get(state, ("", ""))
+        """The bindings with the key table's words, and with those that fit a paused, a new and a finished run."""
+        other = {
+            State.PAUSED: ("dashboard.pause", _("Go on")),
+            State.CREATED: ("dashboard.resume", _("Start")),
+            State.FINISHED: ("dashboard.playground", _("Playground")),
+        }
+        action, word = other.get(self.view.observation.state, ("", ""))
         return {
-            pressed: active._replace(binding=replace(active.binding, description=word))
+            pressed: active._replace(binding=replace(active.binding, description=word, show=True))
             if active.binding.id == action
             else active
             for pressed, active in super().active_bindings.items()
