@@ -179,7 +179,7 @@ def test_cards_tell_what_presets_are_and_which_are_broken(workspace: Path) -> No
     (workspace / "presets" / "bad.toml").write_text("[training]\nepochs = 0\n")
     (workspace / "presets" / "worse.toml").write_text("not toml")
     cards = {card.name: card for card in preset_cards()}
-    assert list(cards)[0] == "mini" and cards["mini"].data_here and cards["mini"].origin == "built in"
+    assert next(iter(cards)) == "mini" and cards["mini"].data_here and cards["mini"].origin == "built in"
     assert cards["mine"].summary == "[b]mine[/b]" and cards["mine"].origin == "presets/mine.toml"
     assert "epochs = 0" in cards["bad"].problem and cards["bad"].preset is None
     assert "not valid TOML" in cards["worse"].problem
