@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from run_material import Attempt, append_event, change_status, write_run
+from run_material import Attempt, append_event, append_steps, change_status, write_run
 from screens import SIZES, compare_with_snapshot, running, screen_text, until, until_shown
 from test_dashboard_keys import dashboard
 from textual.pilot import Pilot
@@ -223,3 +223,14 @@ async def test_nothing_is_drawn_when_nothing_changed(workspace: Path, monkeypatc
             screen.look()
             await pilot.pause()
         assert drawn == []
+
+
+async def test_charts_that_are_fed_seldom_are_right_at_a_resize(workspace: Path) -> None:
+    folder = write_run(workspace, state=State.RUNNING, steps=100, total_steps=400)
+    async with dashboard(folder, (120, 36)) as (app, pilot, screen):
+        await until(pilot, lambda: len(screen.view.train) == 100)
+        append_steps(folder, 101, 160)
+        screen.look()  # the loss is fed, the others are not yet
+        await pilot.resize_terminal(160, 50)
+        await pilot.pause()
+        assert "IndexError" not in screen_text(app)

@@ -7,6 +7,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.language import _
+from minimind_tui.app.screens.dashboard.looks import DIM
 from minimind_tui.app.texts import PlainText, styled
 from minimind_tui.core.dashboard.samples import SamplePage
 
@@ -59,7 +60,7 @@ class SamplesPane(Horizontal):
     def _show_page(self) -> None:
         text = self.query_one(PlainText)
         if not self._pages:
-            text.show(styled((_("The model has written nothing yet."), "$text-muted")))
+            text.show(styled((_("The model has written nothing yet."), DIM)))
             return
         page = next((page for page in self._pages if page.key == self._chosen), self._pages[0])
         parts: list[Content] = []

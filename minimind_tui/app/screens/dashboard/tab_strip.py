@@ -5,6 +5,8 @@ from textual.events import Click
 from textual.message import Message
 from textual.widget import Widget
 
+from minimind_tui.app.screens.dashboard.looks import DIM
+
 
 class TabStrip(Widget):
     """The names of the tabs, the active one reversed and between brackets."""
@@ -41,7 +43,7 @@ class TabStrip(Widget):
             if name == self._active:
                 label = Content.assemble((f"[{number} {words}]", "bold $text-primary"))
             else:
-                label = Content.assemble(" ", (str(number), "$text-muted"), f" {words} ")
+                label = Content.assemble(" ", (str(number), DIM), f" {words} ")
             labels.append((name, label))
         return labels
 
