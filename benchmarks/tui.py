@@ -218,7 +218,7 @@ def viewers(seconds: float, count: int = 10) -> None:
         speeds: dict[bool, list[float]] = {False: [], True: []}
         for watched in (False, True) * 3 + (False,):
             sessions = [Session(folder.id, core=cores[1]) for _viewer in range(count if watched else 0)]
-            settled = time.monotonic() + (8 if watched else 2)
+            settled = time.monotonic() + (20 if watched else 2)
             while time.monotonic() < settled:
                 for session in sessions:
                     session.read(0.02)
