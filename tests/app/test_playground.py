@@ -106,6 +106,11 @@ async def test_the_model_is_loaded_while_the_prompt_is_typed(workspace: Path, wr
         [pid] = pids(screen)
         await write(pilot, screen, "abc")
         assert pids(screen) == [pid] and len(asked(writer)) == 1
+        await pilot.press("ctrl+d")
+        await until_shown(pilot, "enter takes it")
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: screen.state.right is not None and screen.state.right.device == "cpu")
+        assert len(asked(writer)) == 1, "a second model is loaded as soon as it is chosen"
 
 
 async def test_every_option_is_typed_by_keys_and_reaches_the_process(workspace: Path, writer: Path) -> None:

@@ -197,6 +197,8 @@ class PlaygroundScreen(BaseScreen):
 
     def _load_ahead(self) -> None:
         """Load the models while the prompt is still being typed, each choice once."""
+        if not self.state.draft:
+            return
         for place, side in enumerate(self.state.sides):
             if side.choice is not None and side.choice != side.loading and not side.device:
                 side.loading = side.choice
@@ -265,12 +267,14 @@ class PlaygroundScreen(BaseScreen):
         if choice is not None:
             self._stop_side(0)
             self.state.left.choose(choice)
+            self._load_ahead()
             self._draw()
 
     async def _take_right(self, choice: ModelChoice | None) -> None:
         if choice is not None:
             self.state.right = Side(choice)
             await self.query_one("#panes").mount(WritingPane(_NAMES[1]))
+            self._load_ahead()
             self._draw()
 
     async def _remove_right(self) -> None:
@@ -302,8 +306,7 @@ class PlaygroundScreen(BaseScreen):
 
     def on_text_area_changed(self, event: PromptArea.Changed) -> None:
         self.state.draft = event.text_area.text
-        if self.state.draft:
-            self._load_ahead()
+        self._load_ahead()
 
     def on_option_row_changed(self, event: OptionRow.Changed) -> None:
         self.state.options, self._option_texts = event.options, event.texts
