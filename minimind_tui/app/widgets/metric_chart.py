@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from textual.content import Content
 from textual.events import MouseScrollDown, MouseScrollUp
+from textual.visual import VisualType
 
 from engine.language import _
 from engine.run.view import RunView
 from minimind_tui import words
 from minimind_tui.app.bindings import bindings_of
 from minimind_tui.app.widgets.plot import PlotWidget
-from minimind_tui.charts import Axes, Drawing, Ink, Sign, format_number
+from minimind_tui.charts import Axes, Sign, format_number
 from minimind_tui.core.chart_series import MetricSeries, Picture, position_of_step
 from minimind_tui.core.chart_state import ChartState, Extent, Mark, mark_sign, mark_word, marks_of
 from minimind_tui.safe_text import one_line
@@ -157,10 +158,10 @@ class MetricChart(ChartKeys):
     def drawn_from(self) -> object:
         return self._fed, self.state.version, self.is_maximized
 
-    def draw(self, width: int, height: int) -> Drawing | list[Content]:
+    def draw(self, width: int, height: int) -> VisualType:
         picture = self._picture(width)
         if picture is None:
-            return [Content(_("nothing logged yet"))]
+            return Content(_("nothing logged yet"))
         axes = Axes(
             "", "", self.state.x, log=self.metric in self.state.log, x_range=_opened(picture.shown), framed=False
         )
@@ -178,10 +179,10 @@ class MetricChart(ChartKeys):
         if view is None:
             return []
         placed = ((mark, position_of_step(view, mark.step, self.state.x)) for mark in self._marks)
-        return [Sign(position, self._sign(mark.kind), Ink[mark.kind.upper()]) for mark, position in placed if position is not None]
+        return [Sign(position, self._sign(mark.kind)) for mark, position in placed if position is not None]
 
     def _sign(self, kind: "Mark | str") -> str:
-        return mark_sign(kind, ascii_only=self.marker == "ascii")  # type: ignore[arg-type]
+        return mark_sign(kind, ascii_only=self._marker == "ascii")  # type: ignore[arg-type]
 
     def _in_words(self, value: float) -> str:
         return _NUMBERS.get(self.metric, _significant)(value)
