@@ -42,8 +42,8 @@ class RunCurves:
                 curves.append(Curve(_("logged"), positions, values))
         if self._validated(metric):
             validation = self.history.validation
-            style = "points" if curves else "line"
-            curves.append(Curve(_("validation"), _x(validation, x), validation.column(metric), style))
+            positions, values = _x(validation, x), validation.column(metric)
+            curves.append(Curve(_("validation"), positions, values, "points" if curves else "line"))
         return curves
 
     def overlay(self, metric: str, x: str, window: int | None) -> list[Curve]:

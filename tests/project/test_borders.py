@@ -48,7 +48,7 @@ LIBRARIES = {
     "swanlab": ("engine.train.trackers",),
     "transformers": (),  # a reference for tests; nothing of ours needs it
 }
-COMES_WITH = {"pydantic_core": "pydantic"}
+COMES_WITH = {"pydantic_core": "pydantic", "annotated_types": "pydantic"}
 
 
 def room_of(name: str) -> str:

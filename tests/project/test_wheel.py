@@ -117,6 +117,7 @@ def test_it_holds_two_packages_and_the_material_and_nothing_else(wheel: Path) ->
     assert {name.split("/")[0] for name in files} == TOP_LEVEL | {metadata}
 
     sources = {str(path.relative_to(ROOT)) for package in TOP_LEVEL for path in (ROOT / package).rglob("*.py")}
+    sources |= {str(path.relative_to(ROOT)) for path in (ROOT / "minimind_tui").rglob("*.tcss")}
     catalogues = {str(path.relative_to(ROOT)) for path in (ROOT / "engine" / "locale").rglob("*.?o")}
     presets = {f"engine/builtin/presets/{path.name}" for path in (ROOT / "presets").glob("*.toml")}
     data = {f"engine/builtin/datasets/{name}" for name in SHIPPED_DATA}
