@@ -20,6 +20,6 @@ def tui(
     ] = None,
 ) -> None:
     """Open the terminal application."""
-    from minimind_tui.app import main
+    from minimind_tui.app.entry import main
 
     raise typer.Exit(main([] if run is None else [run]))
