@@ -5,11 +5,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import SystemCommand
+from textual.binding import Binding
 from textual.screen import Screen
 
 from engine.language import _
 from minimind_tui.app.reachable import Reachable, reachable_keys
-from minimind_tui.core.keys import scope_title
 
 if TYPE_CHECKING:
     from minimind_tui.app.application import MinimindApp
@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 
 def commands(app: "MinimindApp", screen: Screen[object]) -> Iterable[SystemCommand]:
     """What the palette offers on a screen: its keys' actions, then what Textual can do."""
-    for found in reachable_keys(screen):
-        if found.key.action != "command_palette" and found.node.check_action(found.key.action, ()):
-            yield SystemCommand(
-                f"{scope_title(found.key.scope)}: {found.key.label}", found.key.help, partial(_start, app, found)
-            )
+    named: set[str] = set()
+    for found in sorted(reachable_keys(screen), key=lambda found: found.key.scope == "app"):
+        key = found.key
+        if key.action == "command_palette" or not found.node.check_action(key.action, ()):
+            continue
+        if key.label in named:  # the screen's own way comes first, and one of them is enough
+            continue
+        named.add(key.label)
+        pressed = app.get_key_display(Binding(key.keys.split(",")[0], key.action))
+        yield SystemCommand(key.label, f"{key.help}  ·  {pressed}", partial(_start, app, found))
     more: list[tuple[str, str, Callable[[], object]]] = [
         (_("Theme"), _("Choose other colours"), app.action_change_theme),
         (_("Picture"), _("Save the screen as an SVG picture"), partial(app.set_timer, 0.1, app.save_picture)),

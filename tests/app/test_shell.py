@@ -178,14 +178,14 @@ async def test_the_palette_knows_every_action_of_a_screen_and_does_it(monkeypatc
     async with running() as (app, pilot):
         commands = {command.title: command for command in app.get_system_commands(app.screen)}
         keys = [entry.key for entry in reachable_keys(app.screen) if entry.key.action != "command_palette"]
-        assert {key.scope for key in keys} == {"app", "home"}
         assert [key.id for key in keys] == [
             key.id for scope in ("app", "home") for key in keys_of(scope) if key.action != "command_palette"
         ]
+        own = {key.label for key in keys if key.scope == "home"}
+        keys = [key for key in keys if key.scope == "home" or key.label not in own]  # one way to each place
         for key in keys:
-            command = commands[f"{'Everywhere' if key.scope == 'app' else 'Home'}: {key.label}"]
-            assert command.help == key.help
-            command.callback()
+            assert commands[key.label].help.startswith(key.help)
+            commands[key.label].callback()
         await until(pilot, lambda: len(done) == len(keys))
     assert sorted(done) == sorted(key.id for key in keys)
 
