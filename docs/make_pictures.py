@@ -45,13 +45,13 @@ async def home(app: MinimindApp, pilot: "Pilot[int]") -> None:
     """What is seen first."""
 
 
-def wizard(step: int) -> Driven:
-    """A step of the wizard, the smoke test chosen."""
+def wizard(steps: int | None) -> Driven:
+    """The wizard's first step, or so many steps after the smoke test was chosen."""
 
     async def drive(app: MinimindApp, pilot: "Pilot[int]") -> None:
-        app.open_wizard(preset="mini")
-        await rest(pilot, 2)
-        for _step in range(step):
+        app.open_wizard(preset=None if steps is None else "mini")
+        await rest(pilot, 4)
+        for _step in range(steps or 0):
             await pilot.press("ctrl+n")
             await rest(pilot, 4)
 
@@ -120,10 +120,10 @@ def shots(language: str) -> dict[str, Driven]:
         "samples": dashboard("2"),
         "chart": dashboard("1", "m"),
         "home": home,
-        "wizard-preset": wizard(0),
-        "wizard-data": wizard(1),
-        "wizard-settings": wizard(2),
-        "wizard-review": wizard(3),
+        "wizard-preset": wizard(None),
+        "wizard-data": wizard(0),
+        "wizard-settings": wizard(1),
+        "wizard-review": wizard(2),
         "runs": runs,
         "compare": compare,
         "playground": playground(language),
