@@ -49,8 +49,10 @@ class RunDetail:
     """Folders among the checkpoints without a valid record."""
     curve: tuple[float, ...]
     """The loss, thinned; the last one is always among it."""
+    children: tuple[str, ...]
+    """The runs that were begun from it."""
     caught_up: bool
-    """Whether the whole log was read."""
+    """Whether the whole log was read, or cannot be."""
 
 
 class DetailReader:
@@ -59,8 +61,10 @@ class DetailReader:
     def __init__(self) -> None:
         self._view: RunView | None = None
 
-    def read(self, entry: RunEntry) -> RunDetail:
-        """Everything told of a run. Costs a few small files, and of its log what was added since the last time."""
+    def read(self, entry: RunEntry, entries: Sequence[RunEntry] = ()) -> RunDetail:
+        """Everything told of a run, one of `entries`. Costs a few small files, and of its log what was added since the
+        last time.
+        """
         if self._view is None or self._view.folder != entry.folder:
             self._view = RunView(entry.folder)
         view = self._view
@@ -71,7 +75,7 @@ class DetailReader:
         lowest = best(recorded)
         losses = view.column("loss")
         return RunDetail(
-            entry.folder.id,
+            entry.id,
             tuple(_facts(entry)),
             tuple(AttemptLine(one.attempt, _course(one), _judged(one)) for one in manifest.attempts)
             if manifest
@@ -90,7 +94,8 @@ class DetailReader:
             len(infos) - len(recorded),
             # counted from the end, so that the last one stays
             tuple(losses[:: -(len(losses) // _CURVE_POINTS + 1)])[::-1],
-            view.caught_up,
+            tuple(children_of(entry.id, entries)),
+            view.caught_up or bool(view.problem),
         )
 
 
@@ -129,7 +134,7 @@ def origin_words(lineage: Lineage) -> str:
 def children_of(key: str, entries: Sequence[RunEntry]) -> list[str]:
     """The ids of the runs that were begun from this one."""
     return [
-        entry.folder.id
+        entry.id
         for entry in entries
         if entry.manifest is not None and entry.manifest.lineage is not None and entry.manifest.lineage.run == key
     ]

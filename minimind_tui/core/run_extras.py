@@ -13,9 +13,14 @@ from minimind_tui.core.run_settings import read_run_settings
 _WORK_SECONDS, _REST_SECONDS = 0.01, 0.005
 """The screen shares the interpreter: after so much work a rest."""
 
+_SAME_AGE = 10.0
+"""Seconds for which a row is the same: ages are told in minutes and more."""
+
 
 @dataclass(frozen=True)
 class _Known:
+    """What was read of a run, and of what state of it: nothing is missing while that state is the same."""
+
     settings_of: object
     size_of: object
     settings: Mapping[str, Any]
@@ -27,17 +32,29 @@ class RunExtras:
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
+        self._rows: dict[str, tuple[_Known | None, RunRow]] = {}
+        self._complete: dict[str, RunEntry] = {}
+        """The entries of which nothing was missing when they were looked at: most are the same the next time."""
 
-    def row(self, entry: RunEntry, now: float) -> RunRow:
-        """A run as a row, with what is known of it; of a run that goes on, what was read last."""
-        known = self._known.get(entry.folder.id)
-        if known is None:
-            return RunRow(entry, now)
-        return RunRow(entry, now, known.settings, known.size)
+    def rows(self, entries: Sequence[RunEntry], now: float) -> list[RunRow]:
+        """Runs as rows, with what is known of each; of a run that goes on, what was read last. Rows in which nothing
+        is new are the same objects as before.
+        """
+        now -= now % _SAME_AGE
+        known_of, rows, found = self._known, self._rows, []
+        for entry in entries:
+            known, before = known_of.get(entry.id), rows.get(entry.id)
+            if before is not None and before[0] is known and before[1].entry is entry and before[1].now == now:
+                found.append(before[1])
+                continue
+            row = RunRow(entry, now) if known is None else RunRow(entry, now, known.settings, known.size)
+            rows[entry.id] = (known, row)
+            found.append(row)
+        return found
 
     def missing(self, entries: Sequence[RunEntry]) -> list[RunEntry]:
         """The runs of which something is unread, or has changed since."""
-        return [entry for entry in entries if self._is_missing(entry)]
+        return [entry for entry in entries if self._complete.get(entry.id) is not entry and self._is_missing(entry)]
 
     def fill(self, entries: Sequence[RunEntry], seconds: float, stop: Callable[[], bool] = lambda: False) -> None:
         """Read what is missing of these runs, for about `seconds`. Never raises for what their folders hold."""
@@ -55,18 +72,21 @@ class RunExtras:
                 work = time.perf_counter()
 
     def _is_missing(self, entry: RunEntry) -> bool:
-        known = self._known.get(entry.folder.id)
-        return known is None or known.size_of != _size_of(entry) or known.settings_of != _settings_of(entry)
+        known = self._known.get(entry.id)
+        if known is None or known.size_of != _size_of(entry) or known.settings_of != _settings_of(entry):
+            return True
+        self._complete[entry.id] = entry
+        return False
 
     def _read(self, entry: RunEntry) -> None:
-        known = self._known.get(entry.folder.id)
+        known = self._known.get(entry.id)
         settings: Mapping[str, Any] | None = None
         if known is not None and known.settings_of == _settings_of(entry):
             settings = known.settings
         if settings is None:
             settings = read_run_settings(entry.folder.run_toml) or {}
         size = folder_bytes(entry.folder.path)
-        self._known[entry.folder.id] = _Known(_settings_of(entry), _size_of(entry), settings, size)
+        self._known[entry.id] = _Known(_settings_of(entry), _size_of(entry), settings, size)
 
 
 def _settings_of(entry: RunEntry) -> object:

@@ -35,7 +35,7 @@ class RunRow:
     @property
     def key(self) -> str:
         """What tells the runs of one workspace apart."""
-        return self.entry.folder.id
+        return self.entry.id
 
     @property
     def state(self) -> str:

@@ -10,6 +10,7 @@ import os
 import re
 import time
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,17 @@ class RunEntry:
     annotations: Annotations = field(default_factory=Annotations)
     problem: str = ""
 
+    @cached_property
+    def id(self) -> str:
+        """The run's id."""
+        return self.folder.id
+
     @property
     def title(self) -> str:
         """What the run is called: the title a person gave it, else its id."""
-        return self.annotations.title or self.folder.id
+        return self.annotations.title or self.id
 
-    @property
+    @cached_property
     def created(self) -> float | None:
         """When it was made, in POSIX seconds."""
         if self.manifest is None:

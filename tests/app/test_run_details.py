@@ -28,21 +28,22 @@ def test_extras_are_read_once_and_again_when_they_may_have_changed(workspace: Pa
     folder = write_run(workspace, state=State.RUNNING, settings={"learning_rate": 1e-3})
     extras = RunExtras()
     (entry,) = entries(folder)
-    assert extras.row(entry, 0.0).settings is None and extras.row(entry, 0.0).size is None
+    assert extras.rows([entry], 0.0)[0].settings is None and extras.rows([entry], 0.0)[0].size is None
     assert extras.missing([entry]) == [entry]
     extras.fill([entry], 10.0)
-    row = extras.row(entry, 0.0)
+    row = extras.rows([entry], 0.0)[0]
     assert row.settings is not None and row.settings["learning_rate"] == 1e-3
     assert row.size is not None and row.size > 5000
     assert extras.missing([entry]) == []
+    assert extras.rows([entry], 1.0)[0] is row and extras.rows([entry], 11.0)[0] is not row
     change_status(folder, step=190)  # a step makes nothing new of either
     assert extras.missing(entries(folder)) == []
     change_status(folder, last_checkpoint=190)
     (folder.path / "more").write_bytes(bytes(100_000))
     (later,) = extras.missing(entries(folder))
-    assert extras.row(later, 0.0).size == row.size  # what was known stands until it is read anew
+    assert extras.rows([later], 0.0)[0].size == row.size  # what was known stands until it is read anew
     extras.fill([later], 10.0)
-    assert (extras.row(later, 0.0).size or 0) >= row.size + 100_000
+    assert (extras.rows([later], 0.0)[0].size or 0) >= row.size + 100_000
 
 
 def test_settings_are_read_again_for_another_attempt(workspace: Path) -> None:
@@ -53,7 +54,7 @@ def test_settings_are_read_again_for_another_attempt(workspace: Path) -> None:
     change_status(folder, attempt=2)
     (entry,) = extras.missing(entries(folder))
     extras.fill([entry], 10.0)
-    row = extras.row(entry, 0.0)
+    row = extras.rows([entry], 0.0)[0]
     assert row.settings is not None and row.settings["learning_rate"] == 0.5
 
 
@@ -76,7 +77,7 @@ def test_extras_of_a_broken_folder_are_read_too(workspace: Path) -> None:
     (entry,) = entries(folder)
     extras = RunExtras()
     extras.fill([entry], 10.0)
-    assert extras.row(entry, 0.0).settings == {} and extras.row(entry, 0.0).size == 2
+    assert extras.rows([entry], 0.0)[0].settings == {} and extras.rows([entry], 0.0)[0].size == 2
 
 
 # -- one run

@@ -29,7 +29,7 @@ class DetailPane(VerticalScroll):
     def compose(self) -> ComposeResult:
         yield PlainText(id="detail-text")
 
-    def show(self, row: RunRow | None, detail: RunDetail | None, children: Sequence[str]) -> None:
+    def show(self, row: RunRow | None, detail: RunDetail | None) -> None:
         """Tell of another run, or more of the same one; `detail` is None until it has been read."""
         self.border_title = Content(_("Run") if row is None else _title(row))
         key = None if row is None else row.key
@@ -42,14 +42,14 @@ class DetailPane(VerticalScroll):
         if detail is not None and detail.key != row.key:
             detail = None
         width = max(16, self.scrollable_content_region.width)
-        self.query_one(PlainText).show(Content("\n").join(_lines(row, detail, children, width)))
+        self.query_one(PlainText).show(Content("\n").join(_lines(row, detail, width)))
 
 
 def _title(row: RunRow) -> str:
     return " ".join(row.entry.title.split()) or row.key
 
 
-def _lines(row: RunRow, detail: RunDetail | None, children: Sequence[str], width: int) -> list[Content]:
+def _lines(row: RunRow, detail: RunDetail | None, width: int) -> list[Content]:
     entry, look = row.entry, row_look(row)
     lines = [styled((look.text, f"bold $text-{look.style}" if look.style else "bold"))]
     lines.append(styled((entry.problem, "$text-error") if entry.problem else entry.seen.message))
@@ -71,6 +71,7 @@ def _lines(row: RunRow, detail: RunDetail | None, children: Sequence[str], width
     if detail.broken_checkpoints:
         told = _("{n} of them cannot be read.").format(n=detail.broken_checkpoints)
         lines.append(styled((told, "$text-warning")))
+    children = detail.children
     if children:
         lines += _heading(_("Begun from it"))
         lines += [styled(f"  {child}") for child in children[:_MOST_CHILDREN]]

@@ -94,8 +94,9 @@ class RunList(ScrollView, can_focus=True):
         height, old = self._body_height, self._cursor
         on_screen = old - self.scroll_offset.y
         self._rows, self._marked, self._order = rows, marked, order
-        places = {row.key: index for index, row in enumerate(rows)}
-        old = places.get(self._wanted or "", places.get(self._key or "", old))
+        if not (old < len(rows) and rows[old].key == (self._wanted or self._key)):
+            places = {row.key: index for index, row in enumerate(rows)}
+            old = places.get(self._wanted or "", places.get(self._key or "", old))
         self._lay_out()
         self.virtual_size = Size(self._text_width, len(rows) + 1)
         self._set_cursor(old)

@@ -20,7 +20,7 @@ from minimind_tui.app.screens.runs.detail_pane import DetailPane
 from minimind_tui.app.screens.runs.filter_bar import FilterBar, FilterInput
 from minimind_tui.app.screens.runs.run_list import RunList
 from minimind_tui.app.texts import PlainText, styled
-from minimind_tui.core.run_detail import DetailReader, RunDetail, children_of
+from minimind_tui.core.run_detail import DetailReader, RunDetail
 from minimind_tui.core.run_extras import RunExtras
 from minimind_tui.core.run_facts import RunRow
 from minimind_tui.core.run_filter import RunFilter
@@ -32,6 +32,7 @@ _BESIDE, _BELOW = 118, 20
 
 _AGE_SECONDS = 30.0
 _BREATH = 0.05
+_PAUSE = 0.08
 _FILL_SECONDS = 0.3
 
 
@@ -49,6 +50,7 @@ class RunsScreen(DeedsScreen):
         self.rows: list[RunRow] = []
         """The rows that are listed, in their order."""
         self._every: list[RunRow] = []
+        self._listed_from: tuple[RunFilter, Order] | None = None
         self._filter_text = ""
         self._details_wanted: bool | None = None
         """Whether the pane of the run was asked for or sent away; None: as there is room."""
@@ -57,6 +59,7 @@ class RunsScreen(DeedsScreen):
         self._detail: RunDetail | None = None
         self._detail_of: RunEntry | None = None
         self._catch_up: Timer | None = None
+        self._pause: Timer | None = None
 
     # -- composing
 
@@ -118,12 +121,13 @@ class RunsScreen(DeedsScreen):
         if not self.query(RunList):
             return
         index = self.minimind.index
-        now = time.time()
-        self._every = every = [self._extras.row(entry, now) for entry in index.entries]
-        self.marked &= {row.key for row in every}
-        fitting = [row for row in every if self.run_filter.matches(row)]
-        self.rows = ordered(fitting, self.order)
-        waiting = sum(self.run_filter.waits_for(row) for row in every) if self.run_filter.terms else 0
+        every = self._extras.rows(index.entries, time.time())
+        listed_from = (self.run_filter, self.order)
+        if listed_from != self._listed_from or every != self._every:
+            self._listed_from, self._every = listed_from, every
+            self.marked &= {row.key for row in every}
+            self.rows = ordered([row for row in every if self.run_filter.matches(row)], self.order)
+        waiting = sum(map(self.run_filter.waits_for, every)) if self.run_filter.terms else 0
         self.run_list.show(self.rows, self.marked, self.order)
         self._show_titles(len(every), waiting)
         self._show_empty(len(every), waiting)
@@ -191,15 +195,16 @@ class RunsScreen(DeedsScreen):
         return self.has_class("-beside") or self.has_class("-below")
 
     def _show_details(self) -> None:
+        """Tell of the run under the cursor: in a line, or in the pane once everything has been read."""
         row = self.selected
-        if self._details_shown:
-            entries = self.minimind.index.entries
-            self.query_one(DetailPane).show(row, self._detail, children_of(row.key, entries) if row else [])
-            if row is not None and (self._detail_of != row.entry or not self._caught_up):
-                self._read_detail(row.entry)
-        else:
+        if not self._details_shown:
             message = "" if row is None else row.entry.problem or row.entry.seen.message
             self.query_one("#runs-message", PlainText).show(" ".join(message.split()))
+            return
+        if row is None or (self._detail is not None and self._detail.key == row.key):
+            self.query_one(DetailPane).show(row, self._detail)
+        if row is not None and (self._detail_of is not row.entry or not self._caught_up):
+            self._read_detail(row.entry)
 
     @property
     def _caught_up(self) -> bool:
@@ -210,15 +215,21 @@ class RunsScreen(DeedsScreen):
             return  # when it has been read, what is under the cursor then is read
         self._detail_of = entry
         self.run_worker(
-            partial(self._reader.read, entry), name="detail", group="detail", thread=True, exit_on_error=False
+            partial(self._reader.read, entry, self.minimind.index.entries),
+            name="detail",
+            group="detail",
+            thread=True,
+            exit_on_error=False,
         )
 
     def _fill(self) -> None:
         """Read settings and sizes aside: of the runs that are listed first."""
         if self._is_busy("fill"):
             return
-        listed = [row.entry for row in self.rows]
-        missing = self._extras.missing(listed) or self._extras.missing(self.minimind.index.entries)
+        missing = self._extras.missing(self.minimind.index.entries)
+        if missing and len(self.rows) < len(self._every):
+            listed = {row.key for row in self.rows}
+            missing.sort(key=lambda entry: entry.id not in listed)
         if missing:
             self.run_worker(
                 partial(self._extras.fill, missing, _FILL_SECONDS, lambda: not self.is_running),
@@ -229,12 +240,12 @@ class RunsScreen(DeedsScreen):
             )
 
     def _is_busy(self, name: str) -> bool:
-        return any(worker.name == name and not worker.is_finished for worker in self.workers)
+        return any(worker.node is self and worker.name == name and not worker.is_finished for worker in self.workers)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """What was read aside; Textual gives the deeds their own to `DeedsScreen`, whose handler it calls as well."""
         name = event.worker.name
         if name not in ("detail", "fill"):
-            super().on_worker_state_changed(event)
             return
         event.stop()
         if event.state is WorkerState.SUCCESS:
@@ -249,6 +260,15 @@ class RunsScreen(DeedsScreen):
     # -- moving, marking, ordering, filtering
 
     def on_run_list_moved(self) -> None:
+        if not self._details_shown:
+            self._show_details()
+        elif self._pause is None:  # who runs through the list is not held up by the pane
+            self._pause = self.set_timer(_PAUSE, self._rested, name="rest")
+        else:
+            self._pause.reset()
+
+    def _rested(self) -> None:
+        self._pause = None
         self._show_details()
 
     def on_run_list_opened(self) -> None:
