@@ -63,8 +63,8 @@ async def test_a_refusal_is_told_with_its_reason(workspace: Path) -> None:
         append_event(
             folder, kind="control", id=request["id"], op="save", accepted=False, reason="[b]Full[/b]", step=204
         )
+        await until(pilot, lambda: "Save: refused. [b]Full[/b]" in [note.message for note in app._notifications])
         await until_shown(pilot, "Save: refused. [b]Full[/b]")
-        assert [note.message for note in app._notifications] == ["Save: refused. [b]Full[/b]"]
 
 
 async def test_sample_asks_for_a_prompt_and_shows_what_comes(workspace: Path) -> None:
@@ -173,7 +173,7 @@ async def test_a_paused_run_goes_on(workspace: Path, monkeypatch: pytest.MonkeyP
     resumed: list[RunFolder] = []
     monkeypatch.setattr("minimind_tui.core.run_actions.resume", resumed.append)
     async with dashboard(folder) as (app, pilot, _screen):
-        await until_shown(pilot, "memory is free")
+        await until_shown(pilot, "Paused at step 200")
         assert "p Go on" in screen_text(app)
         await pilot.press("p")
         await until(pilot, lambda: resumed == [folder])

@@ -69,7 +69,7 @@ async def test_pause_go_on_stop_and_resume_by_keys(started: RunFolder, monkeypat
         await until_shown(pilot, "minimind generate")
         await until(pilot, lambda: list(screen.view.train.steps) == list(range(1, stopped_at + 21)))
         status = screen.view.observation.status
-        assert status is not None and status.attempt == 3 and "100 %" in screen_text(app)
+        assert status is not None and status.attempt == 3 and "100%" in screen_text(app)
 
 
 async def test_a_killed_run_is_seen_to_have_crashed(started: RunFolder) -> None:

@@ -106,7 +106,7 @@ async def test_tokenising_shows_its_own_progress(workspace: Path) -> None:
     folder = write_run(workspace, state=State.STARTING, steps=0, total_steps=400)
     change_status(folder, phase=Phase.TOKENISING, phase_done=25, phase_total=100)
     async with dashboard(folder) as (_app, pilot, _screen):
-        await until_shown(pilot, "tokenising 25 %")
+        await until_shown(pilot, "tokenising 25%")
 
 
 async def test_a_run_that_crashes_while_it_is_watched(workspace: Path) -> None:

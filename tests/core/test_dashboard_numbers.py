@@ -54,7 +54,7 @@ def test_numbers_say_what_is_known(tmp_path: Path) -> None:
     assert shown["Perplexity"] == (f"{math.exp(round(loss_at(200) + 0.15, 5)):.3g}", "valid.")
     assert shown["Tokens"] == ("150k", "of 300k")
     assert shown["Epoch"] == ("1", "of 2")
-    assert shown["Memory"][0] == "475 MB" and shown["MFU"][0] == "28 %" and shown["Data wait"][0] == "0.2 %"
+    assert shown["Memory"][0] == "475 MB" and shown["MFU"][0] == "28%" and shown["Data wait"][0] == "0.2%"
     assert shown["Device"] == ("Test CPU", "fp32")
     assert shown["Time left"][0] == "1m40s" and shown["Ends at"][0] == "12:01"
     assert "Skipped" not in shown and "Aux. loss" not in shown and "Attempt" not in shown
@@ -110,7 +110,7 @@ def test_progress_is_over_all_epochs_and_its_time_is_the_runs_own(tmp_path: Path
         status={"eta_s": 7200.0},
     )
     progress = progress_of(observe(folder), NOW)
-    assert progress.done == ("25 %", "step 150 of 600", "epoch 1 of 3") and progress.share == 0.25
+    assert progress.done == ("25%", "step 150 of 600", "epoch 1 of 3") and progress.share == 0.25
     assert progress.time == ("2h00m left", "ends 14:00", "1m15s elapsed")
 
 
@@ -126,7 +126,7 @@ def test_time_left_is_not_guessed_right_after_a_resume(tmp_path: Path) -> None:
 def test_before_training_the_bar_is_the_phases(tmp_path: Path, phase: Phase, word: str) -> None:
     status = Status(attempt=1, step=0, state=State.STARTING, phase=phase, phase_done=30, phase_total=40)
     progress = progress_of(Observation(State.STARTING, "", "", status, 0.1, 0.1), NOW)
-    assert progress.phase == f"{word} 75 %" and progress.of_phase and progress.share == 0.75
+    assert progress.phase == f"{word} 75%" and progress.of_phase and progress.share == 0.75
 
 
 def test_validating_amid_training_keeps_the_runs_bar(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_validating_amid_training_keeps_the_runs_bar(tmp_path: Path) -> None:
         attempt=1, step=5, total_steps=10, state=State.RUNNING, phase=Phase.VALIDATING, phase_done=1, phase_total=4
     )
     progress = progress_of(Observation(State.RUNNING, "", "", status, 0.1, 0.1), NOW)
-    assert progress.phase == "validating 25 %" and not progress.of_phase and progress.share == 0.5
+    assert progress.phase == "validating 25%" and not progress.of_phase and progress.share == 0.5
 
 
 def test_a_slow_run_is_told_from_a_hung_one() -> None:
@@ -145,7 +145,7 @@ def test_a_slow_run_is_told_from_a_hung_one() -> None:
 
 
 def test_only_a_whole_run_is_at_hundred_per_cent() -> None:
-    assert [percent(value) for value in (0.0, 0.999, 1.0)] == ["0 %", "99 %", "100 %"]
+    assert [percent(value) for value in (0.0, 0.999, 1.0)] == ["0%", "99%", "100%"]
     assert bar(0.5, 10) == ("━" * 5, "─" * 5) and bar(2.0, 4) == ("━" * 4, "") and bar(0.5, 0) == ("", "")
 
 

@@ -64,7 +64,7 @@ def banner_of(
             refused = statement if resumable is False else ()
             return Banner("info", _("Not started yet"), _text(told, *refused), offers=start)
         case State.PAUSED:
-            free = _("Its memory is free. Going on continues exactly where it was.")
+            free = _("Going on continues exactly where it was.")
             return Banner("info", _("Paused"), _text(told, free), offers=("continue",))
         case State.STALLED:
             way_out = _("The log may tell why. If it does not come round: stop it at once, then resume.")

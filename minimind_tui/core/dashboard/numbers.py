@@ -70,10 +70,10 @@ def perplexity(loss: float | None) -> float | None:
 
 
 def share(value: float | None) -> str:
-    """A share as `28 %`, below a tenth with one decimal."""
+    """A share as `28%`, below a tenth with one decimal."""
     if value is None:
         return _UNKNOWN
-    return f"{value:.0%}".replace("%", " %") if value >= 0.1 else f"{value:.1%}".replace("%", " %")
+    return f"{value:.0%}" if value >= 0.1 else f"{value:.1%}"
 
 
 def _quality(view: RunView, status: Status | None) -> list[Number]:

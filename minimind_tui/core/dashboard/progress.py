@@ -25,7 +25,7 @@ class Progress:
     of_phase: bool
     """`share` is of the phase, not of the run: it has not begun to train."""
     done: tuple[str, ...]
-    """`34 %`, `step 200 of 581`, `epoch 1 of 3`: the first says most."""
+    """`34%`, `step 200 of 581`, `epoch 1 of 3`: the first says most."""
     time: tuple[str, ...]
     """`3m10s left`, `ends 13:45`, `1m40s elapsed`: the first says most."""
 
@@ -98,7 +98,7 @@ def _phase(seen: Observation, status: Status) -> tuple[str, float | None]:
         )
         return quiet, share
     word = words.phase_word(status.phase)
-    return (word if share is None else f"{word} {share:.0%}".replace("%", " %")), share
+    return (word if share is None else f"{word} {share:.0%}"), share
 
 
 def _interval(seconds: float) -> str:
@@ -118,8 +118,8 @@ def _done(status: Status, share: float | None) -> tuple[str, ...]:
 
 def percent(share: float) -> str:
     """A share of the whole run: it is 100 % only when all is done."""
-    whole = 100 if share >= 1.0 else min(99, int(share * 100))
-    return f"{whole} %"
+    whole = 100 if share >= 1.0 else min(99, round(share * 100))
+    return f"{whole}%"
 
 
 def _time(seen: Observation, status: Status, now: datetime) -> tuple[str, ...]:

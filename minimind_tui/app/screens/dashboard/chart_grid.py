@@ -11,6 +11,9 @@ from minimind_tui.core.chart_state import ChartState
 _SLOWLY_SECONDS = 4.0
 """How often a chart is drawn that is neither the loss nor in focus."""
 
+_YOUNG = 100
+"""Log intervals below which every chart is drawn at once: it is quickly done, and one waits for something to see."""
+
 
 class ChartGrid(Container):
     """Lays the charts out by the screen's size (dashboard.tcss) and feeds those that are seen."""
@@ -40,12 +43,13 @@ class ChartGrid(Container):
     def feed(self, view: RunView, now: float, *, all_at_once: bool = False) -> None:
         """Give the charts what is new. `now` is on a clock that only grows, in seconds."""
         maximized = self.screen.maximized
+        young = len(view.train) < _YOUNG
         for chart in self.query(MetricChart):
             if maximized is not None and chart is not maximized:
                 continue
             version, when = self._fed.get(chart.metric, (-1, float("-inf")))
             looked_at = chart.metric == "loss" or chart.has_focus or chart is maximized
-            due = version != view.version and (looked_at or now - when >= _SLOWLY_SECONDS)
+            due = version != view.version and (looked_at or young or now - when >= _SLOWLY_SECONDS)
             if due or all_at_once:
                 self._fed[chart.metric] = (view.version, now)
                 chart.feed(view)
