@@ -290,3 +290,14 @@ async def test_a_request_to_a_run_that_ended_meanwhile_is_told(workspace: Path) 
         folder.status.write_text(json.dumps(status))
         await pilot.press("s")
         await until(pilot, lambda: any("nothing can be asked" in note.message for note in app._notifications))
+
+
+async def test_escape_leaves_a_chart_before_it_leaves_the_run(workspace: Path) -> None:
+    folder = write_run(workspace, state=State.RUNNING)
+    async with dashboard(folder) as (app, pilot, screen):
+        await pilot.press("1", "m")
+        assert screen.maximized is not None and screen.maximized.id == "chart-loss"
+        await pilot.press("escape")
+        assert screen.maximized is None and app.screen is screen
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is not screen)
