@@ -104,10 +104,11 @@ def _numbers(runs: Sequence[Compared]) -> list[Row]:
     rows.append(_row(_("loss at the end"), ends, words.loss, min))
     best = [_status(run, "best_validation") for run in runs]
     rows.append(_row(_("best validation"), best, words.loss, min))
-    rows.append(_row(_("perplexity"), [_perplexity(value) for value in best], lambda value: f"{value:.4g}", min))
     rows.append(_row(_("bits per byte"), [_lowest(run.view, "bits_per_byte") for run in runs], _three, min))
     rows.append(_row(_("tokens/s, median"), [usual_speed(run.view) for run in runs], words.count, max))
-    rows.append(_row(_("parameters"), [_manifest(run, "parameters") for run in runs], words.count))
+    sizes = [_manifest(run, "parameters") for run in runs]
+    if len(set(sizes)) > 1:
+        rows.append(_row(_("parameters"), sizes, words.count))
     return [row for row in rows if any(row.values)]
 
 
@@ -187,10 +188,6 @@ def _steps(run: Compared) -> str:
     if status is None:
         return ""
     return f"{status.step:,}/{status.total_steps:,}" if status.total_steps else f"{status.step:,}"
-
-
-def _perplexity(loss: float | None) -> float | None:
-    return None if loss is None or not -700 < loss < 700 else math.exp(loss)
 
 
 def _lowest(view: RunView, name: str) -> float | None:

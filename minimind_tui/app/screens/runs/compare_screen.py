@@ -63,8 +63,11 @@ class CompareScreen(BaseScreen):
         self.set_interval(self.minimind.preferences.refresh_seconds, self._tick, name="look at the runs")
 
     async def relanguage(self) -> None:
+        focused = self.focused.id if self.focused is not None else None
         await super().relanguage()
         self.look(everything=True)
+        self.call_after_refresh(self._show_tables)  # only then it is known how wide they are
+        self.query_one("#compare-tables" if focused == "compare-tables" else OverlayChart).focus()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._show_tables)
@@ -102,6 +105,10 @@ class CompareScreen(BaseScreen):
             return
         panel = self.query_one("#compare-tables")
         panel.border_title = Content(_("Numbers and settings"))
+        parts = [_("{n} settings differ").format(n=len(self.comparison.differing))]
+        if any(row.best for row in self.comparison.numbers):
+            parts.append(_("* the best"))
+        panel.border_subtitle = Content(" · ".join(parts))
         width = max(24, panel.scrollable_content_region.width)
         lines = comparison_lines(self.comparison, self._signs(), width)
         self.query_one("#compare-text", PlainText).show(Content("\n").join(lines))

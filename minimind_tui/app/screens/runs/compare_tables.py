@@ -28,8 +28,6 @@ def comparison_lines(comparison: Comparison, signs: Sequence[tuple[str, str]], w
         head += styled(" " * _GAP + blanks, (f"{sign} ", style), (label, "bold"))
     lines.append(head)
     lines += [_line(row, name_width, value_width) for row in comparison.numbers]
-    if any(row.best for row in comparison.numbers):
-        lines.append(styled((_("* the best of them"), "$text-muted")))
     told = _("Settings that differ ({n} are the same)").format(n=comparison.same)
     lines += [Content(""), styled((told, "bold $text-primary"))]
     if not comparison.differing:
