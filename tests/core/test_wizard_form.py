@@ -213,6 +213,16 @@ def test_changes_go_over_to_another_preset() -> None:
     assert other.base == load_preset("full").settings()
 
 
+def test_what_is_wrong_is_told_in_the_language_of_now() -> None:
+    form = Form(Settings())
+    form.set_text("epochs", "x")
+    english = form.problem("epochs")
+    set_language("zh")
+    assert form.problem("epochs") != english and form.problems == {"epochs": form.problem("epochs")}
+    set_language("en")
+    assert form.problem("epochs") == english
+
+
 def test_a_shape_that_makes_no_network_is_told() -> None:
     form = Form(Settings())
     assert form.shape_problem(6400) == ""

@@ -191,6 +191,7 @@ class Form:
         self.base = base
         self._texts: dict[str, str] = {}
         self._judged: dict[str, tuple[Any, str]] = {}
+        self._language = current_language()
 
     def field(self, name: str) -> FormField:
         """One field."""
@@ -228,7 +229,10 @@ class Form:
         return other
 
     def problem(self, name: str) -> str:
-        """What is wrong with a field's text."""
+        """What is wrong with a field's text, in the current language."""
+        if self._language != current_language():
+            self._language = current_language()
+            self._judged = {name: _judge(name, text) for name, text in self._texts.items()}
         return self._judged[name][1] if name in self._judged else ""
 
     @property

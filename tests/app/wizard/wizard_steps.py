@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from screens import until
+from screens import screen_text, until
 from textual.pilot import Pilot
 
 from engine.run.find import list_runs
@@ -13,6 +13,7 @@ from minimind_tui.app.screens.wizard.field_list import FieldList
 from minimind_tui.app.screens.wizard.form_input import FormInput
 from minimind_tui.app.screens.wizard.review_step import ReviewStep
 from minimind_tui.app.screens.wizard.screen import WizardScreen
+from minimind_tui.app.texts import PlainText
 from minimind_tui.core.wizard.foresight import STEPS, Foresight, Step
 from minimind_tui.core.wizard.form import FormField
 
@@ -43,6 +44,21 @@ def write_tales(path: Path, number: int = 300) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def flat(app: MinimindApp) -> str:
+    """What the screen shows as running text: lines that were broken to fit are whole again."""
+    return " ".join(screen_text(app).translate(str.maketrans("│╭╮╰╯─", "      ")).split())
+
+
+def command_shown(screen: WizardScreen) -> str:
+    """The command that the review shows."""
+    return str(screen.query_one("#command", PlainText).content)
+
+
+async def until_told(pilot: Pilot[int], words: str) -> None:
+    """Wait until the screen tells something, however it is broken into lines."""
+    await until(pilot, lambda: words in flat(pilot.app))  # type: ignore[arg-type]
 
 
 def wizard(app: MinimindApp) -> WizardScreen:

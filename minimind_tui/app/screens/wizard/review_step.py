@@ -78,7 +78,8 @@ class ReviewStep(StepPane):
         self.foresight: Foresight | None = None
         self.calibrating: CalibrationProgress | None = None
         self.starting = False
-        self._lines: list[tuple[str, str]] = []
+        self.lines: list[tuple[str, str]] = []
+        """What is told: a name, and words."""
 
     def compose(self) -> ComposeResult:
         with Vertical(id="verdict", classes="panel"):
@@ -203,15 +204,15 @@ class ReviewStep(StepPane):
         points = self.foresight.preview.learning_rates if self.foresight is not None else []
         curve.show([update for update, _rate in points], [rate for _update, rate in points])
         if self.foresight is None:
-            self._lines = []
+            self.lines = []
             told.show(styled(("...", "$text-muted")))
             return
         lines = [
             (name, self._time(text) if name == _("time") else text)
             for name, text in review_lines(self.foresight, price_of(self.minimind.preferences))
         ]
-        if lines != self._lines:
-            self._lines = lines
+        if lines != self.lines:
+            self.lines = lines
             told.show(_table(lines))
 
     def _time(self, text: str) -> str:

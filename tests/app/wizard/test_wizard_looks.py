@@ -1,0 +1,92 @@
+"""How the wizard looks: each step in two sizes and languages, in every theme, and in whatever room there is."""
+
+from pathlib import Path
+
+import pytest
+from screens import SIZES, compare_with_snapshot, running, screen_text, until
+from wizard_steps import at_step, foreseen
+
+from engine.language import set_language
+from minimind_tui.app.application import MinimindApp
+from minimind_tui.core.wizard.foresight import STEPS, Step
+
+HIDE = {r"\d+\.\d(?= s\.)": "0.0", r"\d+\.\d(?= 秒)": "0.0"}
+"""How long a look took."""
+
+
+async def shown(app: MinimindApp, pilot: object, step: Step) -> None:
+    """Go to a step and wait for all it tells."""
+    screen = await at_step(app, pilot, step)  # type: ignore[arg-type]
+    if step == "review":
+        await foreseen(pilot, screen)  # type: ignore[arg-type]
+    else:
+        await until(pilot, lambda: screen.draft.look() is not None)  # type: ignore[arg-type]
+    await pilot.pause(0.1)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("step", STEPS)
+async def test_each_step(workspace: Path, step: Step, size: str, language: str) -> None:
+    set_language(language)
+    async with running(size=SIZES[size]) as (app, pilot):
+        if step == "settings":
+            screen = await at_step(app, pilot, "data")
+            screen.draft.form.set_text("learning_rate", "0.01")
+            screen.draft.form.set_text("epochs", "0")
+            screen.draft.setting = "epochs"
+        await shown(app, pilot, step)
+        compare_with_snapshot(f"wizard-{step}-{size}-{language}", screen_text(app), hide=HIDE)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+async def test_what_is_not_ready(workspace: Path, language: str) -> None:
+    set_language(language)
+    async with running(size=(80, 24)) as (app, pilot):
+        screen = await at_step(app, pilot, "settings")
+        for name, text in (
+            ("num_attention_heads", "3"),
+            ("device", "cuda"),
+            ("epochs", "x"),
+            ("data_path", "gone.jsonl"),
+        ):
+            screen.draft.form.set_text(name, text)
+        await shown(app, pilot, "review")
+        compare_with_snapshot(f"wizard-not-ready-80x24-{language}", screen_text(app))
+
+
+@pytest.mark.parametrize("size", [(20, 5), (40, 12), (1, 1), (200, 60)])
+@pytest.mark.parametrize("step", STEPS)
+async def test_any_room_will_do(workspace: Path, step: Step, size: tuple[int, int]) -> None:
+    async with running(size=(80, 24)) as (app, pilot):
+        screen = await at_step(app, pilot, step)
+        await pilot.resize_terminal(*size)
+        await pilot.pause(0.1)
+        await pilot.press("down", "up", "tab")
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause(0.1)
+        assert app.troubles == [] and app.screen is screen
+
+
+@pytest.mark.parametrize(
+    "theme", ["minimind-dark", "minimind-light", "ansi-dark", "ansi-light", "textual-ansi", "dracula"]
+)
+async def test_every_theme_will_do(workspace: Path, theme: str) -> None:
+    async with running(size=(80, 24)) as (app, pilot):
+        if theme not in app.available_themes:
+            pytest.skip("this Textual has no such theme")
+        app.theme = theme
+        for step in STEPS:
+            await shown(app, pilot, step)
+            assert app.troubles == []
+
+
+async def test_without_colours_everything_is_still_told(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with running(size=(80, 24)) as (app, pilot):
+        screen = await at_step(app, pilot, "settings")
+        screen.draft.form.set_text("epochs", "0")
+        for step in STEPS:
+            await shown(app, pilot, step)
+        text = screen_text(app)
+        assert "! Settings" in text and "Not ready" in text and "✗ epochs" in text
