@@ -84,7 +84,7 @@ async def test_numbers_settings_and_the_best_are_shown(workspace: Path) -> None:
         assert "finished" in lines["state"] and "stopped" in lines["state"]
         assert "60/60" in lines["steps"] and "200/400" in lines["steps"]
         assert lines["bits"].count("*") == 1
-        assert "loss at step 60" in screen_text(app) and "1 settings differ · * the best" in screen_text(app)
+        assert "loss at step 60" in screen_text(app) and "settings that differ: 1 · * the best" in screen_text(app)
 
 
 async def test_each_run_has_its_own_sign_in_chart_and_table(workspace: Path) -> None:

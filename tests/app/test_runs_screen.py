@@ -238,7 +238,7 @@ async def test_a_filter_that_nothing_fits_says_so(workspace: Path) -> None:
 async def test_an_empty_workspace_says_how_to_begin(workspace: Path) -> None:
     async with browser() as (app, pilot, screen):
         shown = screen_text(app)
-        assert "No runs in runs yet." in shown and "f3" in shown and "f2" in shown
+        assert "No runs in runs/ yet." in shown and "f3" in shown and "f2" in shown
         write_run(workspace, "first")
         app.index.poll()
         screen.runs_changed()

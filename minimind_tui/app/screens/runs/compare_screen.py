@@ -105,7 +105,7 @@ class CompareScreen(BaseScreen):
             return
         panel = self.query_one("#compare-tables")
         panel.border_title = Content(_("Numbers and settings"))
-        parts = [_("{n} settings differ").format(n=len(self.comparison.differing))]
+        parts = [_("settings that differ: {n}").format(n=len(self.comparison.differing))]
         if any(row.best for row in self.comparison.numbers):
             parts.append(_("* the best"))
         panel.border_subtitle = Content(" · ".join(parts))

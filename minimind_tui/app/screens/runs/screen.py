@@ -149,7 +149,7 @@ class RunsScreen(DeedsScreen):
             else _("{n} of {all}").format(n=f"{len(self.rows):,}", all=f"{every:,}")
         )
         panel.border_title = Content(f"{_('Runs')} {shown}")
-        parts = [order_words(self.order)]
+        parts = [order_words(self.order)] if self.rows else []
         if self.marked:
             parts.insert(0, _("{n} marked").format(n=len(self.marked)))
         live = len(self.minimind.index.live)
@@ -164,7 +164,7 @@ class RunsScreen(DeedsScreen):
         self.query_one("#runs-list").set_class(nothing, "-empty")
         if not nothing:
             return
-        folder = words.short_path(self.minimind.index.runs_dir)
+        folder = f"{words.short_path(self.minimind.index.runs_dir)}/"
         if every:
             text = styled(
                 _("No run fits this filter."), "\n\n", (_("/ changes it, escape in it takes it away."), "$text-muted")
