@@ -2,23 +2,21 @@
 
 import json
 import time
-from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import UserError
 from engine.language import _
 from engine.places import runs_dir
-from engine.run.annotations import Annotations, read_annotations
 from engine.run.checkpoints import best, scan
 from engine.run.clock import parse_utc
 from engine.run.delete import folder_bytes
 from engine.run.find import list_runs
 from engine.run.folder import RunFolder
-from engine.run.observe import Observation, observe
-from engine.run.schema import Lineage, Manifest, State
+from engine.run.schema import State
 from minimind_tui import words
 from minimind_tui.cli.follow.summary import summarise
 from minimind_tui.cli.terminal import make_console, print_table, say
+from minimind_tui.core.run_detail import attempt_words, origin_words
+from minimind_tui.core.run_index import RunEntry, read_entry
 from minimind_tui.safe_text import one_line
 from minimind_tui.words import state_word
 
@@ -32,62 +30,20 @@ _STATE_STYLES = {
 }
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One run as it is listed. `manifest` is None when it cannot be read."""
-
-    folder: RunFolder
-    manifest: Manifest | None
-    seen: Observation
-    annotations: Annotations = field(default_factory=Annotations)
-
-    def record(self) -> dict[str, Any]:
-        """The entry as JSON."""
-        status = self.seen.status
-        return {
-            "id": self.folder.id,
-            "title": self.annotations.title,
-            "note": self.annotations.note,
-            "path": str(self.folder.path),
-            "state": str(self.seen.state),
-            "message": self.seen.message,
-            "preset": self.manifest.preset if self.manifest else None,
-            "created": self.manifest.created if self.manifest else None,
-            "weights_name": self.manifest.weights_name if self.manifest else None,
-            "step": status.step if status else 0,
-            "total_steps": status.total_steps if status else None,
-            "tokens": status.tokens if status else None,
-            "elapsed": status.elapsed if status else None,
-            "loss": status.loss if status else None,
-            "best_validation": status.best_validation if status else None,
-            "tokens_per_s": status.tokens_per_s if status else None,
-            "eta_s": status.eta_s if status else None,
-        }
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of its folder; looks at every file."""
-        return folder_bytes(self.folder.path)
-
-
-def entries() -> list[Entry]:
+def entries() -> list[RunEntry]:
     """Every run there is, newest first."""
     return [read_entry(folder) for folder in list_runs(runs_dir())]
 
 
-def read_entry(folder: RunFolder) -> Entry:
-    """A run's manifest and state; a manifest that cannot be read is left out."""
-    try:
-        manifest: Manifest | None = folder.read_manifest()
-    except UserError:
-        manifest = None
-    return Entry(folder, manifest, observe(folder), read_annotations(folder))
+def bytes_of(entry: RunEntry) -> int:
+    """Bytes of a run's folder; looks at every file."""
+    return folder_bytes(entry.folder.path)
 
 
 def list_json() -> None:
     """One object a run and line."""
     for entry in entries():
-        say(json.dumps(entry.record() | {"bytes": entry.bytes}, ensure_ascii=False))
+        say(json.dumps(entry.record() | {"bytes": bytes_of(entry)}, ensure_ascii=False))
 
 
 def list_table() -> None:
@@ -129,7 +85,7 @@ def list_table() -> None:
             live = entry.seen.is_live and record["tokens_per_s"] is not None
             cells += [
                 words.count(record["tokens_per_s"]) if live else "",
-                words.size(entry.bytes),
+                words.size(bytes_of(entry)),
                 _age(record["created"]),
             ]
         table.add_row(*cells)
@@ -141,7 +97,7 @@ def show_json(folder: RunFolder) -> None:
     entry = read_entry(folder)
     lineage = entry.manifest.lineage if entry.manifest else None
     record = entry.record() | {
-        "bytes": entry.bytes,
+        "bytes": bytes_of(entry),
         "lineage": lineage.model_dump(mode="json") if lineage else None,
         "attempts": [attempt.model_dump(mode="json") for attempt in entry.manifest.attempts] if entry.manifest else [],
         "checkpoints": [
@@ -168,7 +124,7 @@ def show_run(folder: RunFolder) -> None:
         say(f"{name}: {value}")
     if entry.manifest is not None:
         for attempt in entry.manifest.attempts:
-            say(_attempt(attempt))
+            say(attempt_words(attempt))
     if entry.annotations.note:
         say("")
         say(entry.annotations.note)
@@ -184,7 +140,7 @@ def show_run(folder: RunFolder) -> None:
         )
 
 
-def _about(entry: Entry) -> list[tuple[str, str]]:
+def _about(entry: RunEntry) -> list[tuple[str, str]]:
     manifest = entry.manifest
     facts: list[tuple[str, Any]] = [
         (_("title"), entry.annotations.title),
@@ -201,35 +157,9 @@ def _about(entry: Entry) -> list[tuple[str, str]]:
             (_("host"), manifest.host),
         ]
         if manifest.lineage is not None:
-            facts.append((_("began from"), _origin(manifest.lineage)))
-    facts.append((_("size"), words.size(entry.bytes)))
+            facts.append((_("began from"), origin_words(manifest.lineage)))
+    facts.append((_("size"), words.size(bytes_of(entry))))
     return [(name, one_line(str(value))) for name, value in facts if value]
-
-
-def _origin(lineage: Lineage) -> str:
-    origin = lineage.run or lineage.path or "?"
-    if lineage.kind != "fork":
-        return origin
-    from engine.settings.on_resume import plain
-
-    given = ", ".join(
-        _("{name}: {before} -> {after}").format(name=name, before=plain(pair[0]), after=plain(pair[1]))
-        for name, pair in lineage.settings.items()
-        if len(pair) == 2
-    )
-    text = _("fork of {run} at step {step}").format(run=origin, step=lineage.step)
-    return f"{text} ({given})" if given else text
-
-
-def _attempt(attempt: Any) -> str:
-    text = _("attempt {n}: from step {step}").format(n=attempt.attempt, step=attempt.start_step)
-    if attempt.end_state is not None:
-        text += ", " + _("{state} at step {step}").format(state=state_word(attempt.end_state), step=attempt.end_step)
-    if attempt.from_checkpoint is not None and attempt.exact is not None:
-        text += ", " + (
-            _("exact") if attempt.exact else _("not exact: {reasons}").format(reasons="; ".join(attempt.why_inexact))
-        )
-    return one_line(text)
 
 
 def _progress(record: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from engine.run.schema import Lineage, State
 from minimind_tui.app.screens.runs.filter_bar import FilterInput
 
 HIDE = {
-    r"(host|主机) +\S+": "host ~~~~~~",
+    r"(host|主机) +\S+ +": "~",
     r"\d+\.\d kB": "~.~ kB",
     r"20261124-031\d{3}-\S+ \d+% \S+( \+\d)?": "~",
 }
