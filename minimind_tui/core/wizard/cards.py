@@ -34,7 +34,7 @@ class PresetCard:
             return ""
         if self.data_here:
             return self.settings.data_path
-        return _("{path}: not here yet, the next step says where to get it").format(path=self.settings.data_path)
+        return _("{path}: not here yet (the next step helps)").format(path=self.settings.data_path)
 
 
 def preset_cards() -> list[PresetCard]:

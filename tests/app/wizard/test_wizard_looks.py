@@ -55,7 +55,7 @@ async def test_what_is_not_ready(workspace: Path, language: str) -> None:
         compare_with_snapshot(f"wizard-not-ready-80x24-{language}", screen_text(app))
 
 
-@pytest.mark.parametrize("size", [(20, 5), (40, 12), (1, 1), (200, 60)])
+@pytest.mark.parametrize("size", [(20, 5), (40, 12), (10, 3), (200, 60)])
 @pytest.mark.parametrize("step", STEPS)
 async def test_any_room_will_do(workspace: Path, step: Step, size: tuple[int, int]) -> None:
     async with running(size=(80, 24)) as (app, pilot):

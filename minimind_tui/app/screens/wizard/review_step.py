@@ -218,7 +218,8 @@ class ReviewStep(StepPane):
     def _time(self, text: str) -> str:
         if self.calibrating is not None:
             return _("{progress} (ctrl+g ends it)").format(progress=progress_words(self.calibrating))
-        if self.foresight is not None and self.foresight.calibration is None:
+        seen = self.foresight
+        if seen is not None and seen.calibration is None and seen.preview.parameters is not None:
             return _("{time} (ctrl+g measures it)").format(time=text)
         return text
 
