@@ -30,6 +30,7 @@ class NowRow:
     """A run that has processes. `share` is what is done of it, 0 to 1, `curve` its losses, thinned."""
 
     folder: RunFolder
+    title: str
     state: State
     preset: str
     step: int
@@ -48,6 +49,7 @@ class RecentRow:
     """A run without processes. `age` is in words, so that a row only changes when what is read does."""
 
     folder: RunFolder
+    title: str
     state: State
     step: int
     total: int | None
@@ -90,6 +92,7 @@ class LiveCurves:
         step, total = (status.step, status.total_steps) if status else (0, None)
         return NowRow(
             entry.folder,
+            entry.title,
             entry.seen.state,
             (entry.manifest.preset if entry.manifest else None) or "",
             step,
@@ -114,6 +117,7 @@ def _recent(entry: RunEntry) -> RecentRow:
     moment = status.t if status else entry.manifest.created if entry.manifest else None
     return RecentRow(
         entry.folder,
+        entry.title,
         entry.seen.state,
         status.step if status else 0,
         status.total_steps if status else None,

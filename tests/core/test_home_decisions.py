@@ -7,6 +7,7 @@ import pytest
 from run_material import append_steps, change_status, write_run
 
 from engine.language import current_language, set_language
+from engine.run.annotations import rename_run
 from engine.run.schema import State
 from minimind_tui.core.home import LiveCurves, age_words, machine_words, preset_rows, recent_rows, welcome_lines
 from minimind_tui.core.run_index import RunIndex
@@ -32,6 +33,14 @@ def test_a_live_run_has_its_share_its_numbers_and_its_curve(tmp_path: Path) -> N
     change_status(folder, step=120)
     [later] = curves.rows(index_of(tmp_path).live)
     assert (later.step, len(later.curve)) == (120, 120)
+
+
+def test_a_run_is_called_what_a_person_called_it(tmp_path: Path) -> None:
+    rename_run(write_run(tmp_path, steps=20, state=State.RUNNING, run_id="20261123-000000-a"), "my [red]first[/red]")
+    rename_run(write_run(tmp_path, steps=20, run_id="20261123-000000-b"), "older")
+    index = index_of(tmp_path)
+    assert [row.title for row in LiveCurves().rows(index.live)] == ["my [red]first[/red]"]
+    assert [row.title for row in recent_rows(index.entries)] == ["older"]
 
 
 def test_a_long_curve_is_thinned(tmp_path: Path) -> None:

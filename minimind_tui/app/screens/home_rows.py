@@ -19,7 +19,7 @@ _ONE_LINE_PRESETS = 66
 def now_content(row: NowRow, width: int) -> Content:
     """Two lines: which run and how far it is; its bar, the time left, the loss and the loss's curve."""
     look = look_of(row.state)
-    name = styled((look.text, look.style and f"${look.style}"), "  ", (one_line(row.folder.id), "bold"))
+    name = styled((look.text, look.style and f"${look.style}"), "  ", (one_line(row.title), "bold"))
     numbers = [f"{row.step:,}/{row.total:,}" if row.total else f"{row.step:,}" if row.step else ""]
     if row.tokens_per_s is not None and row.state is State.RUNNING:
         numbers.insert(0, _("{n} tokens/s").format(n=words.count(row.tokens_per_s)))
@@ -60,7 +60,7 @@ def recent_contents(rows: list[RecentRow], width: int) -> list[Content]:
         state = _left(styled((look.text, look.style and f"${look.style}")), state_width)
         numbers = Content("  ").join(_right(cell, size) for cell, size in zip(cells, columns, strict=True) if size)
         room = max(8, width - state_width - numbers.cell_length - 4)
-        name = _left(styled(one_line(row.folder.id)).truncate(room, ellipsis=True), room)
+        name = _left(styled(one_line(row.title)).truncate(room, ellipsis=True), room)
         lines.append(Content.assemble(state, "  ", name, "  ", numbers).truncate(width))
     return lines
 

@@ -50,7 +50,7 @@ def _summary(live: list[RunEntry]) -> str:
         return ""
     first = live[0]
     status = first.seen.status
-    parts = [look_of(first.seen.state).sign, one_line(first.folder.id)[-_MOST_NAME:]]
+    parts = [look_of(first.seen.state).sign, one_line(first.title)[-_MOST_NAME:]]
     if status is not None and status.total_steps:
         parts.append(f"{status.step / status.total_steps:.0%}")
     if status is not None and status.eta_s is not None and first.seen.state is State.RUNNING:
