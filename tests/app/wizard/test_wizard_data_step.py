@@ -106,7 +106,7 @@ async def test_what_was_typed_last_counts_though_one_leaves_at_once(workspace: P
     ("content", "words"),
     [
         (b"", "is empty"),
-        (gzip.compress(b'{"text": "a"}\n'), "is compressed (gzip)"),
+        (gzip.compress(b'{"text": "a"}\n', mtime=0), "is compressed (gzip)"),
         (b'[{"text": "a"}]', "is one JSON array"),
         (b'{\n "text": "a"\n}\n', "JSON spread over several lines"),
         (b'{"conversations": [{"role": "user"}]}\n', "conversation (SFT) data"),
