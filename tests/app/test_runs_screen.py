@@ -11,12 +11,15 @@ import pytest
 from many_runs import write_many
 from run_material import change_status, write_run
 from screens import running, screen_text, until, until_shown
+from textual.color import Color
+from textual.events import MouseScrollDown
 from textual.pilot import Pilot
 
 from engine.run.annotations import rename_run, write_note
 from engine.run.folder import RunFolder
 from engine.run.schema import State
 from minimind_tui.app.application import MinimindApp
+from minimind_tui.app.screens.runs.filter_bar import FilterInput
 from minimind_tui.app.screens.runs.run_list import RunList
 from minimind_tui.app.screens.runs.screen import RunsScreen
 from minimind_tui.core.run_table import Order
@@ -269,7 +272,9 @@ async def test_the_cursor_stays_on_its_run_when_the_list_grows_and_shrinks(works
     async with browser() as (app, pilot, screen):
         await pilot.press("down", "down")
         assert chosen(screen) == "gamma"
-        newest = write_run(workspace, "newest", run_id="20261124-040000-newest", manifest={"created": "2026-11-24T04:00:00Z"})
+        newest = write_run(
+            workspace, "newest", run_id="20261124-040000-newest", manifest={"created": "2026-11-24T04:00:00Z"}
+        )
         app.index.poll()
         screen.runs_changed()
         assert listed(screen)[0] == "newest" and chosen(screen) == "gamma"
@@ -350,6 +355,47 @@ async def test_every_theme_works_and_the_cursor_is_more_than_a_colour(workspace:
         assert not app.troubles
 
 
+@pytest.mark.parametrize("theme", ["minimind-dark", "minimind-light"])
+async def test_what_matters_less_is_fainter(workspace: Path, theme: str) -> None:
+    some_runs(workspace)
+    async with browser((140, 40), theme) as (app, pilot, _screen):
+        await until_shown(pilot, "made")
+        colours = {
+            segment.text.strip(): segment.style
+            for strip in app.screen._compositor.render_strips()
+            for segment in strip
+            if segment.style is not None
+        }
+
+        def contrast(text: str) -> float:
+            style = next(style for shown, style in colours.items() if text in shown)
+            assert style.color is not None and style.bgcolor is not None
+            front, back = (Color.from_rich_color(colour) for colour in (style.color, style.bgcolor))
+            return abs(front.brightness - back.brightness)
+
+        assert contrast("20261124-031500-delta") > contrast("best val") > 0.2
+        assert contrast("made") < contrast("20261124-031500-delta")
+
+
+async def test_who_scrolls_away_from_the_cursor_is_not_brought_back(workspace: Path) -> None:
+    ids = write_many(workspace, 60)
+    async with browser() as (app, pilot, screen):
+        for _turn in range(6):
+            await pilot._post_mouse_events([MouseScrollDown], RunList, button=0)
+        await pilot.pause(0.5)
+        shown = screen_text(app)
+        assert ids[0] not in shown
+        rename_run(RunFolder(workspace / "runs" / ids[5]), "changed")
+        app.index.forget(RunFolder(workspace / "runs" / ids[5]))
+        app.index.poll()
+        screen.runs_changed()
+        await pilot.pause()
+        assert ids[0] not in screen_text(app)
+        await pilot.press("down")
+        await pilot.pause()
+        assert ids[1] in screen_text(app)
+
+
 async def test_the_language_changes_in_place(workspace: Path) -> None:
     some_runs(workspace)
     async with browser((120, 36)) as (app, pilot, screen):
@@ -371,8 +417,10 @@ async def test_thousands_of_runs_are_listed_filtered_and_ordered(workspace: Path
         await pilot.press("end")
         assert screen.selected is not None and screen.selected.key == ids[-1]
         await until_shown(pilot, "run1999")
-        await pilot.press("slash", *"state=crashed lr>1e-5", "enter")
+        await pilot.press("slash")
+        screen.query_one(FilterInput).value = "state=crashed lr>1e-5"
         await until(pilot, lambda: len(screen.rows) == 500, 60)
+        await pilot.press("enter")
         assert "Runs 500 of 2,000" in screen_text(app)
         await pilot.press("o", "O", "home", "space")
         await pilot.pause()

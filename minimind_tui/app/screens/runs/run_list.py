@@ -45,14 +45,14 @@ class RunList(ScrollView, can_focus=True):
     ]
     DEFAULT_CSS = """
     RunList { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; background: transparent; }
-    RunList > .run-list--header { color: $text-muted; text-style: bold; }
+    RunList > .run-list--header { color: $foreground-muted; text-style: bold; }
     RunList > .run-list--cursor { background: $surface-lighten-2; }
     RunList:focus > .run-list--cursor { background: $primary 25%; text-style: bold; }
     RunList > .run-list--success { color: $text-success; }
     RunList > .run-list--warning { color: $text-warning; }
     RunList > .run-list--error { color: $text-error; }
     RunList > .run-list--accent { color: $text-accent; text-style: bold; }
-    RunList > .run-list--muted { color: $text-muted; }
+    RunList > .run-list--muted { color: $foreground-muted; }
     """
 
     class Moved(Message):
@@ -100,9 +100,9 @@ class RunList(ScrollView, can_focus=True):
         self._lay_out()
         self.virtual_size = Size(self._text_width, len(rows) + 1)
         self._set_cursor(old)
-        if 0 <= on_screen < height:
+        if 0 <= on_screen < max(1, height):  # who scrolled away from the cursor stays where they look
             self._scroll_to_line(self._cursor - on_screen)
-        self._scroll_to_cursor()
+            self._scroll_to_cursor()
         self._draw_changes()
 
     @property
@@ -139,7 +139,10 @@ class RunList(ScrollView, can_focus=True):
         super().notify_style_update()
 
     def _look(self, name: str) -> Style:
-        return self.get_component_rich_style(f"run-list--{name}", partial=True) if name else Style.null()
+        if not name:
+            return Style.null()
+        whole = self.get_component_rich_style(f"run-list--{name}")  # a part of it would not be blended
+        return Style(color=whole.color, bold=whole.bold or None, dim=whole.dim)
 
     def _line(self, y: int) -> tuple[Piece, ...]:
         """What stands on a line of the widget."""

@@ -167,7 +167,9 @@ class RunsScreen(DeedsScreen):
         folder = f"{words.short_path(self.minimind.index.runs_dir)}/"
         if every:
             text = styled(
-                _("No run fits this filter."), "\n\n", (_("/ changes it, escape in it takes it away."), "$text-muted")
+                _("No run fits this filter."),
+                "\n\n",
+                (_("/ changes it, escape in it takes it away."), "$foreground-muted"),
             )
         else:
             text = styled(
