@@ -8,9 +8,12 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input
 
-from engine.language import _
 from minimind_tui.app.texts import PlainText
 from minimind_tui.core.run_filter import FilterError, RunFilter, parse_filter
+
+
+_EXAMPLE = "mini  state=crashed  lr>=1e-3  loss<3  age<2d  -moe=1"
+"""The filter's language is the same whatever one speaks."""
 
 
 class _Underline(Highlighter):
@@ -77,7 +80,7 @@ class FilterBar(Vertical):
             yield PlainText("/", id="filter-sign")
             yield FilterInput(
                 self._text,
-                placeholder=_("mini  state=crashed  lr>=1e-3  loss<3  age<2d  -moe=1"),
+                placeholder=_EXAMPLE,
                 highlighter=_Underline(),
                 id="filter",
                 compact=True,
