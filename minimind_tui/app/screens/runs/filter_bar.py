@@ -11,7 +11,6 @@ from textual.widgets import Input
 from minimind_tui.app.texts import PlainText
 from minimind_tui.core.run_filter import FilterError, RunFilter, parse_filter
 
-
 _EXAMPLE = "mini  state=crashed  lr>=1e-3  loss<3  age<2d  -moe=1"
 """The filter's language is the same whatever one speaks."""
 
