@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from screens import running, screen_text, until
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.pilot import Pilot
 from wizard_steps import at_step, field, flat, until_told, wizard
 
@@ -117,6 +117,23 @@ async def test_typing_replaces_and_moving_edits(workspace: Path) -> None:
         assert text_of(app, "learning_rate") == ""
         await pilot.press("down", "up", "end", *"1e-3")
         assert text_of(app, "learning_rate") == "1e-3"
+
+
+async def test_keys_faster_than_the_screen_are_all_taken(workspace: Path) -> None:
+    async with running(size=(80, 24)) as (app, pilot):
+        await at_step(app, pilot, "settings")
+        await to(app, pilot, "epochs")
+        for character in "1234":
+            fields(app).post_message(Key(character, character))
+        await pilot.pause()
+        assert text_of(app, "epochs") == "1234" and "1234" in line_of(app, "epochs")
+        await pilot.press("5")
+        assert text_of(app, "epochs") == "12345"
+        await to(app, pilot, "schedule")
+        for _press in range(3):
+            fields(app).post_message(Key("space", " "))
+        await pilot.pause()
+        assert text_of(app, "schedule") == "cosine"
 
 
 async def test_letters_that_are_keys_elsewhere_are_typed_here(workspace: Path) -> None:

@@ -13,8 +13,9 @@ from minimind_tui.app.screens.wizard.field_list import FieldList
 from minimind_tui.app.screens.wizard.form_input import FormInput
 from minimind_tui.app.screens.wizard.review_step import ReviewStep
 from minimind_tui.app.screens.wizard.screen import WizardScreen
+from minimind_tui.app.screens.wizard.step_bar import StepBar
 from minimind_tui.app.texts import PlainText
-from minimind_tui.core.wizard.foresight import STEPS, Foresight, Step
+from minimind_tui.core.wizard.foresight import Foresight, Step
 from minimind_tui.core.wizard.form import FormField
 
 _KEYS = {
@@ -77,13 +78,11 @@ async def opened(app: MinimindApp, pilot: Pilot[int]) -> WizardScreen:
 
 
 async def at_step(app: MinimindApp, pilot: Pilot[int], step: Step) -> WizardScreen:
-    """Go on to a step, from wherever one is."""
+    """Go to a step, as a click on its name does; nothing that was typed is lost by it."""
     screen = wizard(app) if isinstance(app.screen, WizardScreen) else await opened(app, pilot)
-    while screen.draft.step != step:
-        forward = STEPS.index(screen.draft.step) < STEPS.index(step)
-        before = screen.draft.step
-        await pilot.press("ctrl+n" if forward else "ctrl+o")
-        await until(pilot, lambda before=before: screen.draft.step != before and screen.pane is not None)
+    if screen.draft.step != step:
+        screen.post_message(StepBar.Picked(step))
+        await until(pilot, lambda: screen.draft.step == step and screen.pane is not None)
         await pilot.pause()
     return screen
 

@@ -3,7 +3,7 @@
 One widget instead of several hundred: a key costs the drawing of two lines.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.cells import cell_len
@@ -37,7 +37,7 @@ Line = FormField | FoldLine
 class FieldList(ScrollView, can_focus=True):
     """Fields and headings, one of them under the cursor. Typing edits a text; left, right and space choose.
 
-    Posts what is edited; the form is the owner's, who shows the line anew with `set_line`.
+    What is edited goes through `write`, which returns the field as it then is; `Edited` tells the owner afterwards.
     """
 
     COMPONENT_CLASSES = {
@@ -68,9 +68,9 @@ class FieldList(ScrollView, can_focus=True):
     class Edited(Message):
         """Another text stands in the field of a setting."""
 
-        def __init__(self, setting: str, text: str) -> None:
+        def __init__(self, setting: str) -> None:
             super().__init__()
-            self.setting, self.text = setting, text
+            self.setting = setting
 
     class Turned(Message):
         """A group is to be shown, or folded."""
@@ -92,9 +92,11 @@ class FieldList(ScrollView, can_focus=True):
             super().__init__()
             self.way = way
 
-    def __init__(self, lines: Sequence[Line], preset: str, **options: Any) -> None:
+    def __init__(
+        self, lines: Sequence[Line], preset: str, write: Callable[[str, str], FormField], **options: Any
+    ) -> None:
         super().__init__(**options)
-        self._lines, self._preset = list(lines), preset
+        self._lines, self._preset, self._write = list(lines), preset, write
         self.cursor = 0
         self._editor = LineEditor("")
         self._begin_line()
@@ -125,11 +127,11 @@ class FieldList(ScrollView, can_focus=True):
         self.call_after_refresh(self._see_cursor)
 
     def set_line(self, changed: Line) -> None:
-        """Show a line as it is now. The cursor stays in what is being typed."""
+        """Show a line as it is now; where the cursor is, typing begins anew."""
         for place, line in enumerate(self._lines):
             if key_of(line) == key_of(changed) and line != changed:
                 self._lines[place] = changed
-                if place == self.cursor and isinstance(changed, FormField) and self._editor.text != changed.text:
+                if place == self.cursor:
                     self._begin_line()
                 self.refresh()
 
@@ -248,7 +250,8 @@ class FieldList(ScrollView, can_focus=True):
 
     def _edit_to(self, line: FormField, text: str) -> None:
         if text != line.text:
-            self.post_message(self.Edited(line.spec.name, text))
+            self._lines[self.cursor] = self._write(line.spec.name, text)  # at once: the next key builds on it
+            self.post_message(self.Edited(line.spec.name))
         self.refresh()
 
     @staticmethod

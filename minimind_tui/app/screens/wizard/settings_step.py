@@ -14,7 +14,7 @@ from minimind_tui.app.screens.wizard.step_pane import DraftChanged, StepPane
 from minimind_tui.app.texts import PlainText, styled
 from minimind_tui.core.wizard.cards import cost_words
 from minimind_tui.core.wizard.draft import WizardDraft
-from minimind_tui.core.wizard.form import SPECS, matching, names_in_order, unit_word
+from minimind_tui.core.wizard.form import SPECS, FormField, matching, names_in_order, unit_word
 
 
 class SettingsStep(StepPane):
@@ -33,7 +33,7 @@ class SettingsStep(StepPane):
             yield FormInput(self.draft.query, id="find", placeholder=_("a setting's name, or a word of its help"))
             yield PlainText("", id="counts")
         with Horizontal(id="form"):
-            yield FieldList(self._lines(), self.draft.preset, id="fields")
+            yield FieldList(self._lines(), self.draft.preset, self._write, id="fields")
             with VerticalScroll(id="about", classes="panel", can_focus=False):
                 yield PlainText("", id="about-text")
         yield PlainText("", id="costs")
@@ -135,8 +135,11 @@ class SettingsStep(StepPane):
 
     # -- editing
 
+    def _write(self, name: str, text: str) -> FormField:
+        self.draft.form.set_text(name, text)
+        return self.draft.form.field(name)
+
     def on_field_list_edited(self, event: FieldList.Edited) -> None:
-        self.draft.form.set_text(event.setting, event.text)
         self._show(event.setting)
 
     def on_field_list_entered(self) -> None:
@@ -146,13 +149,13 @@ class SettingsStep(StepPane):
         """Give the field under the cursor its preset's value again."""
         if name := self.fields.setting:
             self.draft.form.reset(name)
+            self.fields.set_line(self.draft.form.field(name))
             self._show(name)
 
     def _show(self, name: str) -> None:
         for line in self._lines():  # an advanced field changes its group's heading as well
             if isinstance(line, FoldLine) and line.group == SPECS[name].group:
                 self.fields.set_line(line)
-        self.fields.set_line(self.draft.form.field(name))
         self._show_about()
         self._show_counts()
         self.facts_changed()
