@@ -10,6 +10,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -79,7 +80,9 @@ class Session:
 
     def close(self) -> None:
         """End it."""
-        self.child.close(force=True)
+        os.kill(self.child.pid, signal.SIGKILL)
+        self.child.wait()
+        self.child.close()
 
 
 def write_run(runs: Path, steps: int, *, state: State = State.FINISHED, total: int | None = None) -> RunFolder:
@@ -216,19 +219,16 @@ def viewers(seconds: float, count: int = 10) -> None:
         while len(steps := _train_lines(folder)) < 20:
             time.sleep(1)
         speeds: dict[bool, list[float]] = {False: [], True: []}
+        share = 0.0
         for watched in (False, True) * 3 + (False,):
             sessions = [Session(folder.id, core=cores[1]) for _viewer in range(count if watched else 0)]
-            settled = time.monotonic() + (20 if watched else 2)
-            while time.monotonic() < settled:
-                for session in sessions:
-                    session.read(0.02)
-                time.sleep(0.05)
-            first = len(_train_lines(folder))
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                for session in sessions:
-                    session.read(0.0)
-                time.sleep(0.2)
+            for session in sessions:
+                session.ready()
+            _watch(sessions, 3)
+            first, cpu = len(_train_lines(folder)), sum(session.cpu() for session in sessions)
+            _watch(sessions, seconds)
+            if watched:
+                share = (sum(session.cpu() for session in sessions) - cpu) / seconds
             steps = _train_lines(folder)[first:]
             took = steps[-1]["elapsed"] - steps[0]["elapsed"]
             speeds[watched].append((steps[-1]["tokens"] - steps[0]["tokens"]) / took)
@@ -238,10 +238,19 @@ def viewers(seconds: float, count: int = 10) -> None:
         spread = (max(speeds[False]) - min(speeds[False])) / alone
         print(
             f"{count} viewers               {beside / alone - 1:+7.2%} tokens/s   "
-            f"({alone:.0f} alone, {beside:.0f} watched; alone it varies by {spread:.1%}; at most -2 %)"
+            f"({alone:.0f} alone, {beside:.0f} watched; the viewers take {share:.0%} of theirs; alone it varies by {spread:.1%}; at most -2 %)"
         )
     finally:
         subprocess.run([*HEADLESS, "runs", "stop", folder.id, "--now"], check=False, capture_output=True)
+
+
+def _watch(sessions: list[Session], seconds: float) -> None:
+    """Read what all of them write."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for session in sessions:
+            session.read(0.01)
+        time.sleep(0.2)
 
 
 def _train_lines(folder: RunFolder) -> list[dict[str, float]]:

@@ -68,6 +68,8 @@ class Sign:
 
     x: float
     character: str
+    colour: str | int | tuple[int, int, int] | None = None
+    """One of plotext's; None is the axis's own."""
 
 
 def clean(curve: Curve, *, log: bool = False) -> Curve:

@@ -5,12 +5,13 @@ takes tens of microseconds a point. So numbers are cleaned, thinned and scaled h
 """
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from minimind_tui.charts.curves import Axes, Curve, Sign, clean
-from minimind_tui.charts.numbers import format_number, log_ticks, nice_ticks, range_of, sparkline, thin
+from minimind_tui.charts.numbers import NAN, format_number, log_ticks, nice_ticks, range_of, sparkline, thin
 
 SMALLEST_WIDTH = 24
 SMALLEST_HEIGHT = 7
@@ -33,15 +34,24 @@ class Inks:
     points: Colour = "orange"
     fine: str = "braille"
     coloured: bool = True
+    symbols: tuple[str, ...] = ()
+    """Where there are some, every line is drawn with `fine` and has one of these here and there, instead of a mark."""
 
     def mark(self, number: int) -> str:
         """The mark of a line."""
-        return self.marks[number % len(self.marks)] or self.fine
+        return (not self.symbols and self.marks[number % len(self.marks)]) or self.fine
 
     def legend_mark(self, number: int) -> str:
-        """The mark as it stands in a legend."""
+        """What stands for a line in a legend."""
+        if self.symbols:
+            return self.symbols[number % len(self.symbols)]
         return {"braille": "⠒", "hd": "▄", "dot": "•"}.get(self.mark(number), self.mark(number))
 
+
+_SYMBOL_COLUMNS = 15
+"""A line's symbol comes about once in so many columns."""
+_LEAST_LABEL = 5
+"""Labels beside a chart without a frame take at least so many columns: charts above each other begin alike."""
 
 _ANSI = {"cyan": "36", "orange": "33", "magenta": "35", "green": "32", "blue": "34", "red": "31", "gray": "90"}
 _TERMINAL = Inks()
@@ -82,12 +92,15 @@ def draw_on(
     signs: Sequence[Sign] = (),
     *,
     thinned: bool = False,
+    cursor: float | None = None,
 ) -> str:
     """Draw cleaned curves (at least one) on a figure of plotext's; returns `height` lines with ANSI colours.
 
-    `signs` stand on the bottom axis. `thinned`: the curves have few enough points already.
+    `signs` stand on the bottom axis, later ones over earlier ones; `cursor` is where a line from top to bottom stands
+    behind the curves. `thinned`: the curves have few enough points already.
     """
     figure.clear_figure()
+    figure._limit_size(False, False)  # else nothing is larger than the terminal it finds, or believes to find
     figure.plotsize(width, height)
     figure.theme("clear")
     if axes.title:
@@ -105,8 +118,7 @@ def draw_on(
     figure.ylim(y_low, y_high)
     figure.xlim(x_low, x_high)
     y_ticks = (log_ticks if axes.log else nice_ticks)(y_low, y_high, max(3, min(7, height // 2)))
-    y_labels = [format_number(10**tick if axes.log else tick) for tick in y_ticks]
-    figure.yticks(y_ticks, y_labels)
+    figure.yticks(y_ticks, _labels([10**tick if axes.log else tick for tick in y_ticks], framed=axes.framed))
     x_ticks, x_labels = axes.x_ticks(x_low, x_high, max(2, width // 12))
     figure.xticks(x_ticks, x_labels)
     for curve, number in _numbered(shown):
@@ -119,8 +131,17 @@ def draw_on(
             figure.scatter(x, y, marker="o", color=inks.points)
         else:
             _draw_line(figure, inks.mark(number), inks.lines[number % len(inks.lines)], x, y)
-    text = str(figure.build())
-    return _with_signs(text, signs, x_low, x_high) if signs else text
+    figure._set_sizes()
+    figure._build_matrix()
+    matrix = figure.monitor.matrix
+    if len(matrix.Cols_canvas) > 1 and x_low < x_high:
+        if inks.symbols:
+            for order, (curve, number) in enumerate(_numbered(shown)):
+                if curve.style == "line":
+                    _set_symbols(matrix, curve, order, inks, number, (x_low, x_high), (y_low, y_high))
+        _set_signs(matrix, signs, (x_low, x_high))
+        _set_cursor(matrix, cursor, (x_low, x_high))
+    return str(matrix.set_canvas()).rstrip("\n")
 
 
 def _numbered(curves: Sequence[Curve]) -> list[tuple[Curve, int]]:
@@ -133,7 +154,7 @@ def _numbered(curves: Sequence[Curve]) -> list[tuple[Curve, int]]:
 
 
 def _within(curve: Curve, x_range: tuple[float, float] | None) -> Curve:
-    """The part of a curve in the range."""
+    """The part of a curve in the range; a line goes on to the range's ends."""
     if x_range is None:
         return curve
     low, high = x_range
@@ -141,7 +162,22 @@ def _within(curve: Curve, x_range: tuple[float, float] | None) -> Curve:
     if len(inside) == len(curve.x):
         return curve
     x, y = [curve.x[index] for index in inside], [curve.y[index] for index in inside]
+    if curve.style == "line":
+        first, last = _between(curve, low), _between(curve, high)
+        if not math.isnan(first):
+            x, y = [low, *x], [first, *y]
+        if not math.isnan(last):
+            x, y = [*x, high], [*y, last]
     return Curve(curve.label, x, y, curve.style, curve.colour)
+
+
+def _between(curve: Curve, position: float) -> float:
+    """The line's value at a position between two of its points; NaN where it has none, or one of its own."""
+    index = bisect_left(curve.x, position)
+    if not 0 < index < len(curve.x) or curve.x[index] == position:
+        return NAN
+    left, right = curve.x[index - 1], curve.x[index]
+    return curve.y[index - 1] + (curve.y[index] - curve.y[index - 1]) * (position - left) / (right - left)
 
 
 def _entry(curve: Curve, number: int, *, colour: bool) -> str:
@@ -168,20 +204,55 @@ def _draw_line(figure: Any, mark: str, colour: Colour, x: Sequence[float], y: Se
         start = index + 1
 
 
-def _with_signs(text: str, signs: Sequence[Sign], x_low: float, x_high: float) -> str:
-    """The chart with a character on its bottom axis for each sign, the later ones over the earlier."""
-    lines = text.split("\n")
-    number = next((n for n in range(len(lines) - 1, -1, -1) if "└" in lines[n]), None)
-    if number is None or x_high <= x_low:
-        return text
-    before, corner, after = lines[number].partition("└")
-    columns = [index for index, character in enumerate(after) if character in "─┬┘"]
-    if not columns or "\x1b" in after[: columns[-1]]:
-        return text  # not the plain axis this module asked for
-    axis = list(after)
-    last = len([index for index in columns if axis[index] != "┘"]) - 1
+def _labels(values: Sequence[float], *, framed: bool) -> list[str]:
+    """The numbers beside the left axis; with more digits where the usual ones would make two of them alike."""
+    labels = [format_number(value) for value in values]
+    if len(set(labels)) < len(labels):
+        labels = [f"{value:.6g}" for value in values]
+    return labels if framed else [label.rjust(_LEAST_LABEL) for label in labels]
+
+
+def _cell(value: float, low: float, high: float, cells: int, dots: int = 1) -> int:
+    """The cell a value falls into, as plotext places its points; `dots` is how many of the marker's a cell has."""
+    return math.floor(0.5 + (cells * dots - 1) * (value - low) / (high - low)) // dots
+
+
+def _set_symbols(
+    matrix: Any,
+    curve: Curve,
+    order: int,
+    inks: Inks,
+    number: int,
+    x: tuple[float, float],
+    y: tuple[float, float],
+) -> None:
+    """A line's symbol at its end and here and there before it, at other places for each line."""
+    columns, rows = matrix.Cols_canvas, matrix.Rows_canvas
+    across, up = {"braille": (2, 4), "hd": (2, 2)}.get(inks.fine, (1, 1))
+    symbol, colour = inks.legend_mark(number), inks.lines[number % len(inks.lines)]
+    before = (order * 4) % _SYMBOL_COLUMNS - _SYMBOL_COLUMNS
+    last = max((index for index, value in enumerate(curve.y) if not math.isnan(value)), default=-1)
+    for index, (position, value) in enumerate(zip(curve.x, curve.y, strict=True)):
+        column = _cell(position, *x, len(columns), across)
+        if math.isnan(value) or (index != last and column - before < _SYMBOL_COLUMNS):
+            continue
+        before = column
+        row = _cell(value, *y, len(rows), up)
+        matrix.insert_element(columns.start + column, rows.start + row, symbol, colour)
+
+
+def _set_signs(matrix: Any, signs: Sequence[Sign], x: tuple[float, float]) -> None:
+    columns, axis = matrix.Cols_canvas, matrix.Rows_canvas.start - 1
     for sign in signs:
-        if x_low <= sign.x <= x_high:
-            axis[columns[round((sign.x - x_low) / (x_high - x_low) * last)]] = sign.character
-    lines[number] = before + corner + "".join(axis)
-    return "\n".join(lines)
+        if x[0] <= sign.x <= x[1]:
+            column = columns.start + _cell(sign.x, *x, len(columns))
+            matrix.insert_element(column, axis, sign.character, sign.colour)
+
+
+def _set_cursor(matrix: Any, cursor: float | None, x: tuple[float, float]) -> None:
+    if cursor is None or not x[0] <= cursor <= x[1]:
+        return
+    column = matrix.Cols_canvas.start + _cell(cursor, *x, len(matrix.Cols_canvas))
+    for row in matrix.Rows_canvas:
+        if matrix.marker[row][column] == " ":
+            matrix.insert_element(column, row, "│")

@@ -1,6 +1,7 @@
 """Numbers made fit for a chart: cleaned, thinned, averaged, put in words, and the ticks of an axis."""
 
 import math
+import re
 from collections.abc import Sequence
 from itertools import accumulate
 
@@ -85,8 +86,10 @@ def format_number(value: float) -> str:
 
 
 def format_elapsed(value: float) -> str:
-    """Seconds on an axis, as `1h30m`."""
-    return format_duration(value)
+    """Seconds on an axis, as `1h30m`, `2h`, `1.5s`."""
+    if 0 < abs(value) < 60 and value != round(value):
+        return f"{value:.3g}s"
+    return re.sub(r"(?<=[dhm])00[hms]$", "", format_duration(value))
 
 
 def range_of(values: Sequence[float]) -> tuple[float, float]:
@@ -116,6 +119,7 @@ def nice_ticks(low: float, high: float, most: int, *, whole: bool = False) -> li
 
 def log_ticks(low: float, high: float, most: int) -> list[float]:
     """Ticks on a logarithmic axis, as logarithms: decades when several fit, else round numbers in between."""
+    high = min(high, 307.0)  # the largest power of ten there is
     decades = [float(power) for power in range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1)]
     if len(decades) >= 3:
         return decades[:: max(1, math.ceil(len(decades) / most))]

@@ -5,12 +5,11 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, islice
 
 from engine.run.history import Series
 from engine.run.view import RunView
 from minimind_tui.charts.curves import Curve, XAxis
-from minimind_tui.charts.numbers import BIGGEST, NAN
+from minimind_tui.charts.numbers import BIGGEST, NAN, is_drawable
 from minimind_tui.core.chart_state import ChartState, Extent
 
 _BLOCK = 64
@@ -34,43 +33,73 @@ class Picture:
     last: float | None
 
 
+@dataclass(frozen=True)
+class Summary:
+    """Some numbers in short: how many, their sum, the least and the greatest; inf and -inf where there is none."""
+
+    count: int
+    total: float
+    low: float
+    high: float
+
+
 class Column:
-    """One growing column: sums for any window and extremes for any range, without looking at every point again."""
+    """One growing column, summarised block by block: means and extremes of any range without a look at every point.
+
+    Sums are a block's own, never running ones: after one value of 1e20 a difference of running sums is noise.
+    """
 
     def __init__(self) -> None:
-        self.sums = array("d", [0.0])
-        self.counts = array("q", [0])
+        self.length = 0
+        self.has_numbers = False
+        self._counts = array("q")
+        self._totals: array[float] = array("d")
         self._lows: array[float] = array("d")
         self._highs: array[float] = array("d")
 
     def take(self, values: Sequence[float]) -> None:
         """Take in what a column has grown by; `values` is the whole column."""
-        grown = values[len(self.sums) - 1 :]
-        usable = [-BIGGEST < value < BIGGEST for value in grown]
-        numbers = grown if all(usable) else [value if ok else 0.0 for value, ok in zip(grown, usable, strict=True)]
-        # without the first, which is what was there already
-        self.sums.extend(islice(accumulate(numbers, initial=self.sums[-1]), 1, None))
-        self.counts.extend(islice(accumulate(usable, initial=self.counts[-1]), 1, None))
+        self.has_numbers = self.has_numbers or any(is_drawable(value) for value in values[self.length :])
+        self.length = len(values)
         for block in range(len(self._lows), len(values) // _BLOCK):
-            low, high = _extremes(values[block * _BLOCK : (block + 1) * _BLOCK])
+            count, total, low, high = _summarised(values[block * _BLOCK : (block + 1) * _BLOCK])
+            self._counts.append(count)
+            self._totals.append(total)
             self._lows.append(low)
             self._highs.append(high)
 
-    def extremes(self, values: Sequence[float], begin: int, end: int) -> tuple[float, float]:
-        """The least and greatest number of `values[begin:end]`; (inf, -inf) when there is none."""
+    def mean(self, values: Sequence[float], begin: int, end: int) -> float:
+        """The mean of the numbers in `values[begin:end]`; NaN when there is none."""
         first, last = -(-begin // _BLOCK), end // _BLOCK
         if first >= last:
-            return _extremes(values[begin:end])
-        head, tail = _extremes(values[begin : first * _BLOCK]), _extremes(values[last * _BLOCK : end])
-        return (
-            min(head[0], tail[0], min(self._lows[first:last])),
-            max(head[1], tail[1], max(self._highs[first:last])),
+            count, total = _summed(values[begin:end])
+        else:
+            head, tail = _summed(values[begin : first * _BLOCK]), _summed(values[last * _BLOCK : end])
+            count = head[0] + tail[0] + sum(self._counts[first:last])
+            total = head[1] + tail[1] + sum(self._totals[first:last])
+        return total / count if count else NAN
+
+    def summary(self, values: Sequence[float], begin: int, end: int) -> Summary:
+        """What `values[begin:end]` comes to."""
+        first, last = -(-begin // _BLOCK), end // _BLOCK
+        if first >= last:
+            return Summary(*_summarised(values[begin:end]))
+        head, tail = _summarised(values[begin : first * _BLOCK]), _summarised(values[last * _BLOCK : end])
+        return Summary(
+            head[0] + tail[0] + sum(self._counts[first:last]),
+            head[1] + tail[1] + sum(self._totals[first:last]),
+            min(head[2], tail[2], min(self._lows[first:last])),
+            max(head[3], tail[3], max(self._highs[first:last])),
         )
 
-    def mean(self, begin: int, end: int) -> float:
-        """The mean of the numbers in `[begin:end]`; NaN when there is none."""
-        count = self.counts[end] - self.counts[begin]
-        return (self.sums[end] - self.sums[begin]) / count if count else NAN
+
+@dataclass(frozen=True)
+class Reading:
+    """What a chart shows at one place: the step, the value logged there, and the mean around it where one is drawn."""
+
+    step: int
+    value: float
+    mean: float | None
 
 
 class MetricSeries:
@@ -103,7 +132,7 @@ class MetricSeries:
         if train is None or validation is None:
             return None
         checked = self._checked(validation, state.x)
-        has_train = self._column.counts[-1] > 0
+        has_train = self._column.has_numbers
         if not has_train and not checked[0]:
             return None
         positions = _positions(train, state.x)
@@ -123,8 +152,9 @@ class MetricSeries:
         self, train: Series, positions: Sequence[float], state: ChartState, shown: Extent, width: int, *, raw: bool
     ) -> list[Curve]:
         values = train.column(self.metric)
-        begin = max(0, bisect_left(positions, shown[0]))
-        end = min(len(values), bisect_right(positions, shown[1]))
+        # with a neighbour on either side, so that a line goes on to the edge
+        begin = max(0, bisect_left(positions, shown[0]) - 1)
+        end = min(len(values), bisect_right(positions, shown[1]) + 1)
         window = self._window(state, len(values))
         curves = []
         if window <= 1:
@@ -135,13 +165,11 @@ class MetricSeries:
         indexes = list(range(begin, end, stride))
         if indexes and indexes[-1] != end - 1:
             indexes.append(end - 1)
-        count, half = len(values), (window - 1) // 2
         x, y = [], []
         for index in indexes:
-            reach = min(half, index, count - 1 - index)
-            near = stride == 1 and not -BIGGEST < values[index] < BIGGEST
+            gap = stride == 1 and not is_drawable(values[index])
             x.append(float(positions[index]))
-            y.append(NAN if near else self._column.mean(index - reach, index + reach + 1))
+            y.append(NAN if gap else self._mean(values, index, window))
         curves.append(Curve("", x, y))
         return curves
 
@@ -154,11 +182,32 @@ class MetricSeries:
         x, y = [], []
         for part in range(width):
             first, last = begin + part * (end - begin) // width, begin + (part + 1) * (end - begin) // width
-            low, high = self._column.extremes(values, first, last)
+            found = self._column.summary(values, first, last)
             here = float(positions[(first + last) // 2])
             x += [here, here]
-            y += [low, high] if low <= high else [NAN, NAN]
+            y += [found.low, found.high] if found.count else [NAN, NAN]
         return x, y
+
+    def _mean(self, values: Sequence[float], index: int, window: int) -> float:
+        """The centred mean, over fewer points at the ends; the newest ones take some more of those before them, or a
+        live curve would end in the noise of its last value.
+        """
+        half = min((window - 1) // 2, index)
+        after = min(half, len(values) - 1 - index)
+        before = max(after, half // 2) if after < half else half
+        return self._column.mean(values, index - before, index + after + 1)
+
+    def at(self, x: XAxis, position: float, state: ChartState) -> Reading | None:
+        """The logged line nearest to a position; None where nothing is logged."""
+        train = self._train
+        if train is None or not len(train):
+            return None
+        positions, values = _positions(train, x), train.column(self.metric)
+        index = min(bisect_left(positions, position), len(values) - 1)
+        if index and position - positions[index - 1] < positions[index] - position:
+            index -= 1
+        window = self._window(state, len(values))
+        return Reading(train.steps[index], values[index], self._mean(values, index, window) if window > 1 else None)
 
     def _checked(self, validation: Series, x: XAxis) -> tuple[list[float], list[float]]:
         """Where this metric was validated."""
@@ -180,7 +229,8 @@ class MetricSeries:
         if not count:
             return None
         newest = min(10, self._window(state, count))
-        value = self._column.mean(max(0, count - newest), count) if newest > 1 else train.column(self.metric)[-1]
+        values = train.column(self.metric)
+        value = self._column.mean(values, max(0, count - newest), count) if newest > 1 else values[-1]
         return value if -BIGGEST < value < BIGGEST else None
 
 
@@ -196,10 +246,32 @@ def position_of_step(view: RunView, step: int, x: XAxis) -> float | None:
     return position if math.isfinite(position) else None
 
 
+def converted(view: RunView, position: float, old: XAxis, new: XAxis) -> float:
+    """Where a position of one axis lies on another: at the same line of the log."""
+    train = view.train
+    index = min(bisect_left(_positions(train, old), position), len(train) - 1)
+    place = float(_positions(train, new)[index]) if index >= 0 else NAN
+    return place if math.isfinite(place) else 0.0
+
+
 def _positions(series: Series, x: XAxis) -> Sequence[float]:
     return series.steps if x == "step" else series.column(_X_COLUMNS[x])
 
 
-def _extremes(values: Sequence[float]) -> tuple[float, float]:
-    numbers = [value for value in values if -BIGGEST < value < BIGGEST]
-    return (min(numbers), max(numbers)) if numbers else (math.inf, -math.inf)
+def _summed(values: Sequence[float]) -> tuple[int, float]:
+    """Count and sum of the numbers among some values."""
+    total = sum(values)
+    if -BIGGEST < total < BIGGEST:
+        return len(values), total
+    numbers = [value for value in values if is_drawable(value)]
+    return len(numbers), sum(numbers)
+
+
+def _summarised(values: Sequence[float]) -> tuple[int, float, float, float]:
+    """Count, sum, least and greatest of the numbers among some values."""
+    if values:
+        total, low, high = sum(values), min(values), max(values)
+        if math.isfinite(total) and low > -BIGGEST and high < BIGGEST:  # a NaN makes the sum one
+            return len(values), total, low, high
+    numbers = [value for value in values if is_drawable(value)]
+    return len(numbers), sum(numbers), min(numbers, default=math.inf), max(numbers, default=-math.inf)

@@ -1,6 +1,6 @@
 """How the charts of a screen are looked at, shared by all of them: axis, range, smoothing, logs; and the marks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ _SHORTEST = 1 / 2000
 """The shortest range that can be zoomed to, as a share of the whole."""
 
 Extent = tuple[float, float]
+Convert = Callable[[float, XAxis, XAxis], float]
+"""A position, its axis, and the axis it is wanted on."""
 
 
 @dataclass
@@ -32,12 +34,27 @@ class ChartState:
     """Length of the range that is shown; None is the whole run."""
     end: float | None = None
     """Where the range ends; None follows the newest point."""
+    cursor: float | None = None
+    """Where values are read, a position on the bottom axis; None where nobody reads any."""
     version: int = 0
 
-    def cycle_x(self) -> None:
-        """Steps, tokens, time, and again; the range is the whole one, for its numbers mean something else now."""
-        self.x = X_AXES[(X_AXES.index(self.x) + 1) % len(X_AXES)]
+    def cycle_x(self, whole: Extent | None = None, converted: Convert | None = None) -> None:
+        """Steps, tokens, time, and again. With a way to convert positions the same part stays in sight; else the whole
+        is shown, for the numbers of a range mean something else now.
+        """
+        old, new = self.x, X_AXES[(X_AXES.index(self.x) + 1) % len(X_AXES)]
+        low, high = (0.0, 0.0) if whole is None else self.shown(whole)
+        span, end, cursor = self.span, self.end, self.cursor
+        self.x = new
         self.reset()
+        if converted is None or whole is None:
+            return
+        if span is not None:
+            low, high = converted(low, old, new), converted(high, old, new)
+            if high > low:
+                self.span, self.end = high - low, None if end is None else high
+        if cursor is not None:
+            self.cursor = converted(cursor, old, new)
 
     def cycle_smoothing(self) -> None:
         """Usual, strong, none, and again."""
@@ -55,7 +72,8 @@ class ChartState:
         length = whole[1] - whole[0]
         span = (high - low) * factor
         if length <= 0 or span >= length:
-            self.reset()
+            self.span = self.end = None
+            self.version += 1
             return
         if self.end is not None:
             self.end = min(whole[1], (low + high) / 2 + span / 2)
@@ -71,9 +89,16 @@ class ChartState:
         self.end = None if end >= whole[1] else end
         self.version += 1
 
+    def move_cursor(self, share: float, whole: Extent) -> None:
+        """Move the place where values are read by a share of the range; it begins at the range's newest end."""
+        low, high = self.shown(whole)
+        begin = high if self.cursor is None or not low <= self.cursor <= high else self.cursor
+        self.cursor = min(high, max(low, begin + share * (high - low)))
+        self.version += 1
+
     def reset(self) -> None:
-        """The whole run."""
-        self.span = self.end = None
+        """The whole run, and nobody reads values."""
+        self.span = self.end = self.cursor = None
         self.version += 1
 
     def shown(self, whole: Extent) -> Extent:

@@ -107,6 +107,8 @@ def key_table() -> tuple[Key, ...]:
         Key("chart", "zoom_out", "minus", _("Zoom out"), _("A longer range"), footer=False),
         Key("chart", "pan_left", "left_square_bracket", _("Earlier"), _("Move the range to the left"), footer=False),
         Key("chart", "pan_right", "right_square_bracket", _("Later"), _("Move the range to the right"), footer=False),
+        Key("chart", "cursor_left", "left", _("Read before"), _("Read the values at the place before"), footer=False),
+        Key("chart", "cursor_right", "right", _("Read after"), _("Read the values at the place after"), footer=False),
         Key("chart", "zoom_reset", "0", _("Whole run"), _("The whole range again"), footer=False),
         #
         Key("runs", "open_run", "enter", _("Open"), _("The dashboard of the run")),

@@ -2,6 +2,8 @@
 
 import json
 import math
+import time
+from array import array
 from pathlib import Path
 
 import pytest
@@ -68,7 +70,9 @@ async def test_title_value_axis_and_marks_are_shown(tmp_path: Path) -> None:
         await pilot.pause()
         text = screen_text(pilot.app)  # type: ignore[arg-type]
         assert "Loss [b]一[/b]  2.4" in text and "LR  5.0e-06" in text
-        assert "»" in text and "▾" in text and "◆" not in text  # a resume stands over its checkpoint
+        axis = next(line for line in text.split("\n") if "└" in line)
+        assert "»" in axis and "▾" in axis and "◆" not in axis  # a resume stands over its checkpoint
+        assert "◆ checkpoint  ▾ sample  » resumed ─╯" in text
         assert "100" in text and "┤" in text
 
 
@@ -189,6 +193,87 @@ async def test_nothing_is_drawn_when_nothing_changed(tmp_path: Path) -> None:
         assert drawn == [1]
 
 
+async def test_values_are_read_at_a_place_common_to_all_charts(tmp_path: Path) -> None:
+    losses = [5.0 - n / 50 for n in range(200)]
+    async with Charts(view_of(tmp_path / "run", losses)).run_test(size=(80, 30)) as pilot:
+        first, second = pilot.app.query(MetricChart)
+        await pilot.press("left")
+        await pilot.pause()
+        step = int(str(first.border_subtitle).split()[1].rstrip(":"))
+        assert 190 < step < 200
+        assert f"step {step}: {losses[step - 1]:.3f} · mean " in str(first.border_subtitle)
+        assert str(second.border_subtitle) == f"step {step}: {1e-3 / step:.1e}"
+        assert sum("│" in line[9:-1] for line in screen_text(pilot.app).split("\n")) > 15  # type: ignore[arg-type]
+        await pilot.press("right", "right", "right")
+        await pilot.pause()
+        assert "step 200:" in str(first.border_subtitle)
+        await pilot.press("0")
+        await pilot.pause()
+        assert "step" not in str(first.border_subtitle)
+
+
+async def test_the_part_that_is_seen_stays_the_same_on_another_axis(tmp_path: Path) -> None:
+    async with Charts(view_of(tmp_path / "run", curve(1000))).run_test(size=(80, 30)) as pilot:
+        state = pilot.app.state  # type: ignore[attr-defined]
+        await pilot.press("plus", "plus", "left_square_bracket", "a")
+        assert state.x == "tokens"
+        low, high = state.shown((100, 100_000))
+        assert low == pytest.approx(68_800, rel=0.01) and high == pytest.approx(93_800, rel=0.01)
+        await pilot.press("a")
+        assert state.shown((60, 60_000)) == pytest.approx((41_280, 56_280), rel=0.01)
+
+
+async def test_without_colours_what_is_faint_has_another_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Charts(view_of(tmp_path / "run", curve(200))).run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        before = screen_text(pilot.app)  # type: ignore[arg-type]
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with Charts(view_of(tmp_path / "run", curve(200))).run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        rows = [line[9:-1] for line in screen_text(pilot.app).split("\n")[1:8]]  # type: ignore[arg-type]
+    assert sum(row.count(".") for row in rows) > 20
+    assert not any("." in line[9:-1] for line in before.split("\n")[1:8])
+
+
+async def test_a_chart_may_be_larger_than_the_terminal_it_was_started_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+    async with Charts(view_of(tmp_path / "run", curve(200))).run_test(size=(200, 60)) as pilot:
+        await pilot.press("m")
+        await pilot.pause()
+        lines = screen_text(pilot.app).split("\n")  # type: ignore[arg-type]
+        [axis] = [number for number, line in enumerate(lines) if "└" in line]
+        assert axis == 60 - 3 and len(lines[axis].rstrip("│").rstrip()) > 195
+
+
+def long_view(path: Path, length: int) -> RunView:
+    """A run of so many logged steps, in memory."""
+    view = view_of(path, [])
+    train = view.train
+    train.steps.extend(range(1, length + 1))
+    train.attempts.extend([1] * length)
+    train._columns["loss"] = array("d", [2 + 6 * math.exp(-n / 5000) + (n % 7) / 10 for n in range(length)])
+    return view
+
+
+async def test_a_million_points_are_drawn_at_once(tmp_path: Path) -> None:
+    view = long_view(tmp_path / "run", 1_000_000)
+    view.train.column("loss")[654_321] = 42.0
+    began = time.process_time()
+    async with Charts(view).run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        opened = time.process_time() - began
+        text = screen_text(pilot.app)  # type: ignore[arg-type]
+        assert "40┤" in text and "600k" in text
+        began = time.process_time()
+        await pilot.press("plus", "plus", "left_square_bracket", "o", "g")
+        await pilot.pause()
+        assert time.process_time() - began < 3  # some 0.2 s; whole columns anew would be many times that
+    assert opened < 6
+
+
 class Overlay(App[None]):
     def __init__(self, views: list[RunView]) -> None:
         super().__init__()
@@ -206,14 +291,14 @@ class Overlay(App[None]):
 async def test_runs_are_overlaid_each_with_its_symbol_and_label(tmp_path: Path) -> None:
     heights = {"one": 3.0, "two": 2.0, "three": 1.0}
     views = [view_of(tmp_path / name, [heights[name] + n / 400 for n in range(200)]) for name in heights]
-    async with Overlay(views).run_test(size=(100, 30)) as pilot:
+    async with Overlay(views).run_test(size=(100, 40)) as pilot:
         await pilot.pause()
         text = screen_text(pilot.app)  # type: ignore[arg-type]
         looks = looks_of(["one", "two", "three"])
         marks = [pilot.app.query_one(OverlayChart).inks.legend_mark(looks[name]) for name in looks]
         assert len(set(marks)) == 3
         for name, mark in zip(looks, marks, strict=True):
-            assert f"{mark}{mark} [b]{name}[/b] 一" in text
+            assert f"{mark} [b]{name}[/b] 一" in text
             assert text.count(mark) > 2
         await pilot.press("plus", "g")
         await pilot.pause()

@@ -12,6 +12,7 @@ from minimind_tui.charts import (
     Axes,
     Curve,
     clean,
+    format_elapsed,
     format_number,
     nice_ticks,
     render_chart,
@@ -145,3 +146,32 @@ def test_numbers_are_short() -> None:
         "0", "0.0005", "3.215", "12k", "4.56M", "1e-08", "-2.5",
     ]  # fmt: skip
     assert usual_window(1000) == 51 and usual_window(3) == 1
+
+
+def test_a_chart_has_the_size_asked_for_whatever_the_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+    lines = chart([float(n) for n in range(300)], width=200, height=50).split("\n")
+    assert len(lines) == 50 and max(map(cell_len, lines)) == 200
+
+
+def test_no_two_ticks_are_named_alike() -> None:
+    values = [5.03e-05 + n * 1e-08 for n in range(100)]
+    labels = re.findall(r"([\d.e-]+)┤", chart(values, height=20))
+    assert len(labels) >= 4 and len(set(labels)) == len(labels)
+
+
+def test_a_line_goes_on_to_the_ends_of_the_range() -> None:
+    curve = Curve("", [0.0, 100.0], [0.0, 100.0])
+    drawn = render_chart([curve], Axes("loss", "step", x_range=(40, 60)), 60, 12, colour=False)
+    body = [row.split("┤")[-1].strip("│ ") for row in drawn.split("\n")[2:-3]]
+    assert all(row for row in body)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0s"), (0.5, "0.5s"), (90, "1m30s"), (7200, "2h"), (86400, "1d")])
+def test_moments_on_an_axis_are_short(seconds: float, text: str) -> None:
+    assert format_elapsed(seconds) == text
+
+
+def test_a_single_huge_value_has_a_logarithmic_axis() -> None:
+    assert "┤" in chart([4.3e283], log=True)

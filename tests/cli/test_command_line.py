@@ -46,7 +46,7 @@ def test_no_command_module_imports_torch_textual_or_numpy_to_show_its_help() -> 
     assert result.stdout.splitlines()[-1] == "LOADED []"
 
 
-def test_the_application_without_a_terminal_names_the_commands_that_need_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_application_without_a_terminal_names_headless_commands(capsys: pytest.CaptureFixture[str]) -> None:
     from minimind_tui.app import main as application
 
     assert application([]) == 2

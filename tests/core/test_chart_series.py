@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.run.folder import RunFolder
 from engine.run.view import RunView
 from minimind_tui.charts.numbers import smooth
-from minimind_tui.core.chart_series import Column, MetricSeries, position_of_step
+from minimind_tui.core.chart_series import Column, MetricSeries, Reading, converted, position_of_step
 from minimind_tui.core.chart_state import ChartState
 
 NAN, INF = float("nan"), float("inf")
@@ -51,11 +51,35 @@ def test_a_column_knows_extremes_and_means_of_any_range(values: list[float], dat
     begin = data.draw(st.integers(0, len(values)))
     end = data.draw(st.integers(begin, len(values)))
     numbers = [value for value in values[begin:end] if -1e300 < value < 1e300]
-    low, high = column.extremes(values, begin, end)
-    assert (low, high) == ((min(numbers), max(numbers)) if numbers else (INF, -INF))
+    found = column.summary(values, begin, end)
+    assert column.has_numbers == any(-1e300 < value < 1e300 for value in values)
+    assert (found.low, found.high) == ((min(numbers), max(numbers)) if numbers else (INF, -INF))
     if all(abs(value) < 1e6 for value in values if math.isfinite(value)):
-        mean = column.mean(begin, end)
+        mean = column.mean(values, begin, end)
         assert math.isnan(mean) if not numbers else mean == pytest.approx(sum(numbers) / len(numbers), abs=1e-6)
+
+
+@pytest.mark.parametrize("spike", [1e17, 1e25, 1e299])
+def test_one_huge_value_spoils_no_mean_but_its_neighbours(spike: float) -> None:
+    values = [1.0] * 100 + [spike] + [1.0] * 400
+    column = Column()
+    column.take(values)
+    assert column.mean(values, 150, 480) == 1.0
+
+
+def test_a_value_is_read_at_the_nearest_line(tmp_path: Path) -> None:
+    series = series_of(view_of(tmp_path / "run", [float(n) for n in range(1, 101)]))
+    assert series.at("step", 41.6, ChartState()) == Reading(42, 42.0, 42.0)
+    assert series.at("tokens", 1e9, ChartState(smoothing="none")) == Reading(100, 100.0, None)
+    assert series.at("time", -5, ChartState(smoothing="none")) == Reading(1, 1.0, None)
+    assert series_of(view_of(tmp_path / "empty", [])).at("step", 1, ChartState()) is None
+
+
+def test_a_position_is_that_of_the_same_line_on_another_axis(tmp_path: Path) -> None:
+    view = view_of(tmp_path / "run", [1.0] * 50)
+    assert converted(view, 20, "step", "tokens") == 2000
+    assert converted(view, 2000, "tokens", "time") == 10.0
+    assert converted(view_of(tmp_path / "empty", []), 20, "step", "tokens") == 0.0
 
 
 def test_nothing_logged_is_no_picture(tmp_path: Path) -> None:
@@ -71,7 +95,9 @@ def test_a_short_run_is_drawn_point_by_point_with_its_mean(tmp_path: Path) -> No
     faint, line = picture.curves
     assert (faint.style, line.style) == ("faint", "line")
     assert list(faint.y) == losses and list(faint.x) == list(range(1, 101))
-    assert list(line.y) == pytest.approx(smooth([float(loss or 0) for loss in losses], 5))
+    averaged = smooth([float(loss or 0) for loss in losses], 5)
+    assert list(line.y[:-1]) == pytest.approx(averaged[:-1])
+    assert line.y[-1] == pytest.approx(sum(float(loss or 0) for loss in losses[-2:]) / 2)  # not its last value's noise
     assert picture.whole == picture.shown == (1, 100)
 
 
@@ -123,7 +149,7 @@ def test_only_the_range_is_drawn_and_its_mean_knows_its_neighbours(tmp_path: Pat
     state.zoom(0.1, (1, 1000))
     picture = series_of(view_of(tmp_path / "run", losses)).picture(state, 400)
     assert picture is not None and picture.shown == pytest.approx((900.1, 1000))
-    assert picture.curves[0].x[0] == 901 and picture.curves[1].y[0] == pytest.approx(901)
+    assert picture.curves[0].x[0] == 900 and picture.curves[1].y[0] == pytest.approx(900)
 
 
 @pytest.mark.parametrize(("axis", "first", "last"), [("step", 1, 10), ("tokens", 100, 1000), ("time", 0.5, 5.0)])

@@ -1,7 +1,10 @@
 """The chart of one metric of one run."""
 
+import math
 from collections.abc import Callable
+from functools import partial
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.events import MouseScrollDown, MouseScrollUp
 from textual.visual import VisualType
@@ -12,12 +15,14 @@ from minimind_tui import words
 from minimind_tui.app.bindings import bindings_of
 from minimind_tui.app.widgets.plot import PlotWidget
 from minimind_tui.charts import Axes, Sign, format_number
-from minimind_tui.core.chart_series import MetricSeries, Picture, position_of_step
-from minimind_tui.core.chart_state import ChartState, Extent, Mark, mark_sign, mark_word, marks_of
+from minimind_tui.core.chart_series import MetricSeries, Picture, Reading, converted, position_of_step
+from minimind_tui.core.chart_state import ChartState, Convert, Extent, Mark, mark_sign, mark_word, marks_of
 from minimind_tui.safe_text import one_line
 
 _ZOOM, _PAN = 0.5, 0.25
 _MARKS_FROM_HEIGHT = 8
+_LABELS = 7
+"""About the columns beside a chart's curves."""
 
 _NUMBERS: dict[str, Callable[[float | None], str]] = {
     "loss": words.loss,
@@ -32,7 +37,8 @@ class ChartKeys(PlotWidget, can_focus=True):
 
     BINDINGS = bindings_of("chart")
     DEFAULT_CSS = """
-    ChartKeys { border: round $panel-lighten-2; border-title-color: $primary; border-title-style: bold; padding: 0; }
+    ChartKeys { border: round $panel-lighten-2; border-title-color: $primary; border-title-style: bold;
+        border-subtitle-color: $text-muted; padding: 0; }
     ChartKeys:focus { border: round $primary; }
     ChartKeys.-maximized { width: 1fr; height: 1fr; }
     """
@@ -74,8 +80,20 @@ class ChartKeys(PlotWidget, can_focus=True):
 
     def action_cycle_x(self) -> None:
         """Steps, tokens, time."""
-        self.state.cycle_x()
+        self.state.cycle_x(self.whole, self.converter())
         self.changed()
+
+    def converter(self) -> Convert | None:
+        """How a position of one axis becomes one of another; None where there is no one way."""
+        return None
+
+    def action_cursor_left(self) -> None:
+        """Read the values before."""
+        self._move_cursor(-1)
+
+    def action_cursor_right(self) -> None:
+        """Read the values after."""
+        self._move_cursor(1)
 
     def action_zoom_in(self) -> None:
         """Half the range."""
@@ -106,6 +124,11 @@ class ChartKeys(PlotWidget, can_focus=True):
         event.stop()
         self._zoom(1 / _ZOOM)
 
+    def _move_cursor(self, columns: int) -> None:
+        if self.whole is not None:
+            self.state.move_cursor(columns / max(1, self.content_size.width - _LABELS), self.whole)
+            self.changed()
+
     def _zoom(self, factor: float) -> None:
         if self.whole is not None:
             self.state.zoom(factor, self.whole)
@@ -129,6 +152,8 @@ class MetricChart(ChartKeys):
         self._view: RunView | None = None
         self._fed: tuple[int, int] = (-1, -1)
         self._marks: list[Mark] = []
+        self._marked: tuple[int, int, int] = (-1, -1, -1)
+        """Of which events the marks are."""
 
     def feed(self, view: RunView) -> None:
         """Take in what is new; nothing happens when nothing is."""
@@ -137,7 +162,9 @@ class MetricChart(ChartKeys):
             return
         self._view, self._fed = view, version
         self._series.update(view)
-        self._marks = marks_of(view.events)
+        marked = (id(view.events), len(view.events), view.rewinds)
+        if marked != self._marked:
+            self._marks, self._marked = marks_of(view.events), marked
         self.look_again()
 
     def look_again(self) -> None:
@@ -148,12 +175,34 @@ class MetricChart(ChartKeys):
         self.border_title = Content.assemble(
             one_line(self.title), ("  " + value if value else "", "not bold $foreground")
         )
-        words_ = [self.state.words(self.metric, self.whole)]
-        if self.is_maximized:
-            kinds = dict.fromkeys(mark.kind for mark in self._marks)
-            words_ += [f"{self._sign(kind)} {mark_word(kind)}" for kind in kinds]
-        self.border_subtitle = Content("  ".join(word for word in words_ if word))
+        self.border_subtitle = Content(self._subtitle())
         self.refresh()
+
+    def _subtitle(self) -> str:
+        """The reading at the cursor, or what is unusual about the chart and what its marks mean, as far as it fits."""
+        cursor = self.state.cursor
+        reading = None if cursor is None else self._series.at(self.state.x, cursor, self.state)
+        if reading is not None:
+            return self._reading_in_words(reading)
+        words_ = self.state.words(self.metric, self.whole)
+        kinds = dict.fromkeys(mark.kind for mark in self._marks)
+        legend = "  ".join(f"{self._sign(kind)} {mark_word(kind)}" for kind in kinds)
+        both = "  ".join(part for part in (words_, legend) if part)
+        return both if self.is_maximized or cell_len(both) <= self.size.width - 4 else words_
+
+    def _reading_in_words(self, reading: Reading) -> str:
+        value = _("no number") if math.isnan(reading.value) else self._in_words(reading.value)
+        text = _("step {step}").format(step=reading.step) + f": {value}"
+        if reading.mean is not None and not math.isnan(reading.mean):
+            text += " · " + _("mean {value}").format(value=self._in_words(reading.mean))
+        return text
+
+    def converter(self) -> Convert | None:
+        view = self._view
+        return None if view is None else partial(converted, view)
+
+    def on_resize(self) -> None:
+        self.look_again()
 
     def drawn_from(self) -> object:
         return self._fed, self.state.version, self.is_maximized
@@ -167,7 +216,7 @@ class MetricChart(ChartKeys):
         )
         signs = self._signs() if height >= _MARKS_FROM_HEIGHT else []
         number = "" if picture.last is None else self._in_words(picture.last)
-        return self.plotted(picture.curves, axes, width, height, signs, number=number)
+        return self.plotted(picture.curves, axes, width, height, signs, number=number, cursor=self.state.cursor)
 
     def _picture(self, width: int) -> Picture | None:
         if self._view is not None:
@@ -179,7 +228,11 @@ class MetricChart(ChartKeys):
         if view is None:
             return []
         placed = ((mark, position_of_step(view, mark.step, self.state.x)) for mark in self._marks)
-        return [Sign(position, self._sign(mark.kind)) for mark, position in placed if position is not None]
+        return [
+            Sign(position, self._sign(mark.kind), self.sign_colour(mark.kind))
+            for mark, position in placed
+            if position is not None
+        ]
 
     def _sign(self, kind: "Mark | str") -> str:
         return mark_sign(kind, ascii_only=self._marker == "ascii")  # type: ignore[arg-type]

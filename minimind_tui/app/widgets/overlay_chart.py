@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from textual.content import Content
 from textual.visual import VisualType
@@ -9,7 +10,7 @@ from textual.visual import VisualType
 from engine.language import _
 from engine.run.view import RunView
 from minimind_tui.app.widgets.metric_chart import ChartKeys
-from minimind_tui.charts import Axes, Curve
+from minimind_tui.charts import Axes, Curve, Inks
 from minimind_tui.core.chart_series import MetricSeries
 from minimind_tui.core.chart_state import ChartState
 from minimind_tui.safe_text import one_line
@@ -68,6 +69,11 @@ class OverlayChart(ChartKeys):
         self.border_subtitle = Content(self.state.words(self.metric, self.whole))
         self.refresh()
 
+    @property
+    def inks(self) -> Inks:
+        """Fine lines, each with its run's symbol."""
+        return replace(super().inks, symbols=self.symbols)
+
     def drawn_from(self) -> object:
         return self._fed, self.metric, self.state.version
 
@@ -89,13 +95,13 @@ class OverlayChart(ChartKeys):
         rows = min(max(1, -(-legend.cell_length // max(1, width))), max(0, height - 7))
         opened = shown if shown is not None and shown[1] > shown[0] else None
         axes = Axes("", "", self.state.x, log=self.metric in self.state.log, x_range=opened, framed=False)
-        drawn = self.plotted(curves, axes, width, height - rows, [])
+        drawn = self.plotted(curves, axes, width, height - rows, [], cursor=self.state.cursor)
         return Content("\n").join([_as_content(drawn), legend]) if rows else drawn
 
 
 def _legend(mark: str, colour: object, label: str) -> Content:
     style = f"rgb({colour[0]},{colour[1]},{colour[2]})" if isinstance(colour, tuple) else f"ansi_{_ansi(str(colour))}"
-    return Content.assemble((mark * 2, style), " ", label)
+    return Content.assemble((mark, style), " ", label)
 
 
 def _ansi(name: str) -> str:

@@ -16,8 +16,11 @@ LEAST_WIDTH, LEAST_HEIGHT = 20, 6
 """Below it a chart is a line of bars and a number."""
 
 _FINE: dict[Marker, str] = {"braille": "braille", "hd": "hd", "dot": "dot", "ascii": "*"}
-_LINE_COLOURS = ("primary", "accent", "success", "error", "secondary", "warning")
+_LINE_COLOURS = ("primary", "accent", "success", "error", "secondary", "foreground")
 _MARKS = ("", "*", "+", "x", "#", "@")
+_SYMBOLS, _ASCII_SYMBOLS = tuple("●▲■◆+○"), tuple("o^#*+x")
+_SIGN_COLOURS = {"checkpoint": "success", "sample": "secondary", "control": "warning", "spike": "error"}
+_ANSI_SIGN_COLOURS = {"checkpoint": "green", "sample": "magenta", "control": "orange", "spike": "red"}
 _ANSI_LINES: tuple[Colour, ...] = ("cyan", "orange", "green", "red", "magenta", "blue")
 _FAINTNESS = 0.38
 
@@ -64,20 +67,42 @@ class PlotWidget(Widget):
     @property
     def inks(self) -> Inks:
         """The theme's colours and the person's marker."""
-        fine = _FINE[self._marker]
-        if self.app.current_theme.name.startswith("ansi") or self.app.native_ansi_color:
-            return Inks(_ANSI_LINES, _MARKS, faint="gray", points="orange", fine=fine)
-        variables = self.app.theme_variables
-
-        def colour(name: str) -> Color:
-            return Color.parse(variables.get(name, "#888888"))
-
+        fine, coloured = _FINE[self._marker], not self.app.no_color
+        if self._is_ansi:
+            return Inks(_ANSI_LINES, _MARKS, faint="gray", points="orange", fine=fine, coloured=coloured)
+        colour = self._theme_colour
         faint = colour("background").blend(colour("foreground"), _FAINTNESS)
         lines: tuple[Colour, ...] = tuple(colour(name).rgb for name in _LINE_COLOURS)
-        return Inks(lines, _MARKS, faint=faint.rgb, points=colour("accent").rgb, fine=fine)
+        return Inks(lines, _MARKS, faint=faint.rgb, points=colour("accent").rgb, fine=fine, coloured=coloured)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What lines are told apart by in a chart of several, whatever their colour."""
+        return _ASCII_SYMBOLS if self._marker == "ascii" else _SYMBOLS
+
+    def sign_colour(self, kind: str) -> Colour:
+        """The colour of a kind of mark."""
+        if self._is_ansi:
+            return _ANSI_SIGN_COLOURS.get(kind, "cyan")
+        return self._theme_colour(_SIGN_COLOURS.get(kind, "primary")).rgb
+
+    @property
+    def _is_ansi(self) -> bool:
+        return self.app.current_theme.name.startswith("ansi") or self.app.native_ansi_color
+
+    def _theme_colour(self, name: str) -> Color:
+        return Color.parse(self.app.theme_variables.get(name, "#888888"))
 
     def plotted(
-        self, curves: list[Curve], axes: Axes, width: int, height: int, signs: list[Sign], *, number: str = ""
+        self,
+        curves: list[Curve],
+        axes: Axes,
+        width: int,
+        height: int,
+        signs: list[Sign],
+        *,
+        number: str = "",
+        cursor: float | None = None,
     ) -> VisualType:
         """Curves as a picture; where there is no room, the newest number and a line of bars."""
         cleaned = [curve for curve in (clean(curve, log=axes.log) for curve in curves) if curve.x]
@@ -87,6 +112,7 @@ class PlotWidget(Widget):
             lines = [curve for curve in cleaned if curve.style != "faint"] or cleaned
             bars = sparkline(lines[0].y, width)
             return Content("\n".join([*([number] if height > 1 and number else []), bars][:height]))
-        text = Text.from_ansi(draw_on(self._figure, cleaned, axes, width, height, self.inks, signs, thinned=True))
+        drawn = draw_on(self._figure, cleaned, axes, width, height, self.inks, signs, thinned=True, cursor=cursor)
+        text = Text.from_ansi(drawn)
         text.no_wrap = True
         return text
