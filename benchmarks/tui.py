@@ -238,7 +238,8 @@ def viewers(seconds: float, count: int = 10) -> None:
         spread = (max(speeds[False]) - min(speeds[False])) / alone
         print(
             f"{count} viewers               {beside / alone - 1:+7.2%} tokens/s   "
-            f"({alone:.0f} alone, {beside:.0f} watched; the viewers take {share:.0%} of theirs; alone it varies by {spread:.1%}; at most -2 %)"
+            f"({alone:.0f} alone, {beside:.0f} watched; the viewers take {share:.0%} of their core; "
+            f"alone it varies by {spread:.1%}; at most -2 %)"
         )
     finally:
         subprocess.run([*HEADLESS, "runs", "stop", folder.id, "--now"], check=False, capture_output=True)
