@@ -57,7 +57,7 @@ class DataReport(VerticalScroll):
         if self._problem:
             text.show(_finding("error", self._problem))
         elif self._look is None:
-            text.show(styled((_("Looking into it ..."), "$text-muted")))
+            text.show(styled((_("Looking into it ..."), "$foreground-muted")))
         else:
             text.show(Content("\n").join(_lines(self._look, max(24, self._shown_width))))
 
@@ -73,7 +73,7 @@ def _lines(look: DataLook, width: int) -> Iterator[Content]:
     yield Content("")
     yield styled((look.overview, "bold"))
     if look.sampled:
-        yield styled((_("Parts of the file were read; numbers with ~ are estimates from them."), "$text-muted"))
+        yield styled((_("Parts of the file were read; numbers with ~ are estimates from them."), "$foreground-muted"))
     if look.problems:
         yield from _heading(_("Problems"))
         for line in look.problems:
@@ -89,7 +89,7 @@ def _lines(look: DataLook, width: int) -> Iterator[Content]:
                     _("row {n}: {pieces} documents, {used} of {length} positions").format(
                         n=number, pieces=len(row.pieces), used=row.used, length=look.row_length
                     ),
-                    "$text-muted",
+                    "$foreground-muted",
                 )
             )
             for piece in row.pieces:
@@ -99,7 +99,7 @@ def _lines(look: DataLook, width: int) -> Iterator[Content]:
         for line in look.training:
             yield styled("  ", line)
     yield Content("")
-    yield styled((_("Looked at in {seconds} s.").format(seconds=f"{look.seconds:.1f}"), "$text-muted"))
+    yield styled((_("Looked at in {seconds} s.").format(seconds=f"{look.seconds:.1f}"), "$foreground-muted"))
 
 
 def _heading(text: str) -> Iterator[Content]:
@@ -126,4 +126,4 @@ def _histogram(look: DataLook, width: int) -> Iterator[Content]:
 def _piece(piece: Piece) -> Content:
     before, after = ("..." if piece.starts_inside else ""), ("..." if piece.ends_inside else "")
     where = _("line {line}, {n} tokens:").format(line=piece.line, n=piece.tokens)
-    return styled("  ", (where, "$text-muted"), f" {before}{piece.text}{after}")
+    return styled("  ", (where, "$foreground-muted"), f" {before}{piece.text}{after}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding
 from textual.events import Click, Focus, Key, Paste, Resize
 from textual.geometry import Region, Size
@@ -32,6 +33,8 @@ from minimind_tui.core.wizard.line_editor import LineEditor
 from minimind_tui.safe_text import printable
 
 Line = FormField | FoldLine
+
+_WITH_BACKGROUND = frozenset({"input", "wrong-input", "active", "cursor"})
 
 
 class FieldList(ScrollView, can_focus=True):
@@ -315,14 +318,16 @@ class FieldList(ScrollView, can_focus=True):
         return Strip(self._segments(parts, at_cursor=at_cursor)).adjust_cell_length(width, self._row_style(at_cursor))
 
     def _segments(self, parts: list[Part], *, at_cursor: bool) -> list[Segment]:
-        row = self._row_style(at_cursor)
+        return [Segment(text, self._style(name, at_cursor=at_cursor)) for text, name in parts]
 
-        def styled(name: str) -> Any:
-            return row + self.get_component_rich_style(f"fields--{name}", partial=True)
+    def _style(self, name: str, *, at_cursor: bool) -> Style:
+        """A component's style, on the line's background unless it has one of its own."""
+        whole = self.get_component_rich_style(f"fields--{name}")
+        if name in _WITH_BACKGROUND:
+            return whole
+        return self._row_style(at_cursor) + Style(color=whole.color, bold=whole.bold or None, dim=whole.dim or None)
 
-        return [Segment(text, styled(name)) for text, name in parts]
-
-    def _row_style(self, at_cursor: bool) -> Any:
+    def _row_style(self, at_cursor: bool) -> Style:
         return self.get_component_rich_style("fields--row") if at_cursor else self.rich_style
 
 

@@ -171,13 +171,15 @@ class SettingsStep(StepPane):
         name = self.fields.setting
         if not name:
             self.query_one("#about-text", PlainText).show(
-                styled((_("Enter shows what is folded here; ctrl+t shows everything."), "$text-muted"))
+                styled((_("Enter shows what is folded here; ctrl+t shows everything."), "$foreground-muted"))
             )
             return
         field = self.draft.form.field(name)
         spec = field.spec
         told = [part for part in (spec.bounds_words, unit_word(spec.unit)) if part]
-        parts = [styled((spec.name, "bold $text-primary"), ("  " + " · ".join(told) if told else "", "$text-muted"))]
+        parts = [
+            styled((spec.name, "bold $text-primary"), ("  " + " · ".join(told) if told else "", "$foreground-muted"))
+        ]
         if field.problem:
             parts.append(styled((field.problem, "$text-error")))
         parts.append(styled(spec.help))
@@ -195,7 +197,7 @@ class SettingsStep(StepPane):
         else:
             words = _("{n} changed").format(n=len(form.changed))
         wrong = len(form.problems)
-        text = styled((words, "$text-muted"))
+        text = styled((words, "$foreground-muted"))
         if wrong:
             text = styled((_("{n} wrong").format(n=wrong), "bold $text-error"), " · ") + text
         self.query_one("#counts", PlainText).show(text)
@@ -204,5 +206,9 @@ class SettingsStep(StepPane):
         """What the run would be now."""
         preview = self.draft.preview(self.minimind.device_facts)
         problem = self.draft.shape_problem
-        line = styled((problem, "$text-error")) if problem else styled((" · ".join(cost_words(preview)), "$text-muted"))
+        line = (
+            styled((problem, "$text-error"))
+            if problem
+            else styled((" · ".join(cost_words(preview)), "$foreground-muted"))
+        )
         self.query_one("#costs", PlainText).show(line)
