@@ -343,7 +343,7 @@ async def test_every_size_works(workspace: Path, size: tuple[int, int]) -> None:
         assert screen.selected is not None
 
 
-@pytest.mark.parametrize("theme", ["minimind-light", "textual-ansi", "ansi-dark", "nord"])
+@pytest.mark.parametrize("theme", ["minimind-light", "ansi-light", "ansi-dark", "nord"])
 async def test_every_theme_works_and_the_cursor_is_more_than_a_colour(workspace: Path, theme: str) -> None:
     some_runs(workspace)
     async with running(size=(120, 36)) as (app, pilot):
