@@ -292,7 +292,8 @@ def _judge(name: str, text: str) -> tuple[Any, str]:
         return getattr(build_settings({name: raw_value(name, text)}, places={name: place}), name), ""
     except UserError as error:
         return None, str(error)
-    except (ValueError, OverflowError) as error:  # a date that no calendar of this machine holds
-        return None, _("{name} = {value} ({place}): {problem}.").format(
-            name=name, value=text, place=place, problem=error
+    except (ValueError, OverflowError):  # a date that no calendar of this machine holds
+        expected = _("a value that this machine can hold")
+        return None, _("{name} = {value} ({place}): expected {expected}.").format(
+            name=name, value=text, place=place, expected=expected
         )
