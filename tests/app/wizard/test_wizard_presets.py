@@ -4,7 +4,7 @@ from pathlib import Path
 
 from screens import running, screen_text, until, until_shown
 from textual.pilot import Pilot
-from wizard_steps import at_step, opened, until_told, wizard
+from wizard_steps import at_step, flat, opened, until_told, wizard
 
 from engine.settings.presets import load_preset
 from minimind_tui.app.application import MinimindApp
@@ -72,9 +72,9 @@ async def test_a_card_is_taken_with_the_mouse(workspace: Path) -> None:
 async def test_a_broken_preset_is_shown_with_its_error_and_not_taken(workspace: Path) -> None:
     write_preset(workspace, "broken", "[training]\nepochs = 0\n[red]\n")
     write_preset(workspace, "wrong", "[training]\nepochs = 0\n")
-    async with running(size=(120, 36)) as (app, pilot):
+    async with running(size=(110, 48)) as (app, pilot):
         screen = await opened(app, pilot)
-        text = screen_text(app)
+        text = flat(app)
         assert "It cannot be used: " in text and "unknown table [red]" in text and "epochs = 0" in text
         views = [view for view in screen.query(CardView) if view.card.name == "wrong"]
         views[0].focus()
