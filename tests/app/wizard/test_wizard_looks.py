@@ -68,9 +68,7 @@ async def test_any_room_will_do(workspace: Path, step: Step, size: tuple[int, in
         assert app.troubles == [] and app.screen is screen
 
 
-@pytest.mark.parametrize(
-    "theme", ["minimind-dark", "minimind-light", "ansi-dark", "ansi-light", "dracula"]
-)
+@pytest.mark.parametrize("theme", ["minimind-dark", "minimind-light", "ansi-dark", "ansi-light", "dracula"])
 async def test_every_theme_will_do(workspace: Path, theme: str) -> None:
     async with running(size=(80, 24)) as (app, pilot):
         app.theme = theme
