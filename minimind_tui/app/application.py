@@ -284,7 +284,8 @@ class MinimindApp(App[int]):
     # -- leaving
 
     def action_leave(self) -> None:
-        """Leave; asks first what is to become of a run that trains."""
+        """Leave; asks first what is to become of a run that trains, as it is now rather than at the last look."""
+        self.index.poll()
         live = [entry.folder for entry in self.index.live]
         if not live:
             self.exit(0)

@@ -1,0 +1,21 @@
+"""What holds for every test: messages are in English, and no test leaves another language behind."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from engine.language import set_language
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """English before and after, in this process and in those it starts."""
+    before = os.environ.get("MINIMIND_LANG")
+    set_language("en")
+    yield
+    set_language("en")
+    if before is None:
+        os.environ.pop("MINIMIND_LANG", None)
+    else:
+        os.environ["MINIMIND_LANG"] = before
