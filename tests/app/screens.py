@@ -65,6 +65,17 @@ def compare_with_snapshot(name: str, text: str, *, hide: dict[str, str] | None =
     assert text == path.read_text(encoding="utf-8"), f"{path.name} differs; UPDATE_SNAPSHOTS=1 takes the new one"
 
 
+async def settle_on_snapshot(pilot: Pilot[int], name: str, look: Callable[[], str], seconds: float = 5.0) -> None:
+    """Wait until what `look` sees is the snapshot, then hold it against that: a slow machine draws in pieces."""
+    path = SNAPSHOTS / f"{name}.txt"
+    wanted = path.read_text(encoding="utf-8") if path.is_file() else ""
+    for _attempt in range(int(seconds / 0.05)):
+        if look() == wanted:
+            break
+        await pilot.pause(0.05)
+    compare_with_snapshot(name, look())
+
+
 Step = Callable[[Pilot[int]], Awaitable[None]]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from run_material import Attempt, append_event, append_steps, change_status, write_run
-from screens import SIZES, compare_with_snapshot, running, screen_text, until, until_shown
+from screens import SIZES, running, screen_text, settle_on_snapshot, until, until_shown
 from test_dashboard_keys import dashboard
 from textual.pilot import Pilot
 
@@ -45,7 +45,7 @@ async def test_what_is_seen(
     async with dashboard(folder, SIZES[size]) as (app, pilot, screen):
         await until(pilot, lambda: screen.view.caught_up and (screen._statement is not None or _no_statement(state)))
         await settled(app, pilot)
-        compare_with_snapshot(f"dashboard-{state}-{size}-{language}", screen_text(app))
+        await settle_on_snapshot(pilot, f"dashboard-{state}-{size}-{language}", lambda: screen_text(app))
 
 
 async def settled(app: MinimindApp, pilot: Pilot[int]) -> None:

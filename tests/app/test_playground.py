@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from run_material import change_status, write_run
-from screens import SIZES, compare_with_snapshot, running, screen_text, until, until_shown
+from screens import SIZES, compare_with_snapshot, running, screen_text, settle_on_snapshot, until, until_shown
 from textual.pilot import Pilot
 
 from engine.language import set_language
@@ -529,7 +529,7 @@ async def test_how_it_looks(size: str, language: str, workspace: Path, monkeypat
         compare_with_snapshot(f"playground-{size}-{language}", without_footer(app))
         await pilot.press("ctrl+d")
         await until_shown(pilot, "150")
-        compare_with_snapshot(f"playground-models-{size}-{language}", without_footer(app))
+        await settle_on_snapshot(pilot, f"playground-models-{size}-{language}", lambda: without_footer(app))
         await pilot.press("down", "down", "enter")
         await until(pilot, lambda: len(screen.query(".pane")) == 2)
         await write(pilot, screen, "从前")
