@@ -19,3 +19,8 @@ def english() -> Iterator[None]:
         os.environ.pop("MINIMIND_LANG", None)
     else:
         os.environ["MINIMIND_LANG"] = before
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes do not name a test: those of an archive hold the time it was made, and every process collects another."""
+    return argname if isinstance(val, bytes) else None

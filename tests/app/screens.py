@@ -1,5 +1,6 @@
 """What tests of the application share: a driven application, its screen as text, and snapshots of that text."""
 
+import difflib
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -62,7 +63,10 @@ def compare_with_snapshot(name: str, text: str, *, hide: dict[str, str] | None =
         path.write_text(text, encoding="utf-8")
         return
     assert path.is_file(), f"no snapshot {path.name}; make it with UPDATE_SNAPSHOTS=1 and look at it"
-    assert text == path.read_text(encoding="utf-8"), f"{path.name} differs; UPDATE_SNAPSHOTS=1 takes the new one"
+    wanted = path.read_text(encoding="utf-8")
+    if text != wanted:
+        lines = difflib.unified_diff(wanted.splitlines(), text.splitlines(), "snapshot", "screen", lineterm="", n=1)
+        pytest.fail(f"{path.name} differs; UPDATE_SNAPSHOTS=1 takes the new one\n" + "\n".join(lines), pytrace=False)
 
 
 async def settle_on_snapshot(pilot: Pilot[int], name: str, look: Callable[[], str], seconds: float = 5.0) -> None:

@@ -3,15 +3,14 @@
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from engine.language import _
-from minimind_tui.app.texts import PlainText, styled
+from minimind_tui.app.texts import FittingStatic, PlainText, styled
 from minimind_tui.core.playground import Answer, AnswerState, Side
 from minimind_tui.safe_text import one_line
 
 
-class AnswerView(Static):
+class AnswerView(FittingStatic):
     """A prompt, what follows it, and below what it took; above, the `writer` where it is another than before."""
 
     def __init__(self, answer: Answer, writer: str) -> None:

@@ -8,13 +8,12 @@ from textual.containers import ItemGrid, VerticalScroll
 from textual.content import Content
 from textual.events import Click, Focus
 from textual.message import Message
-from textual.widgets import Static
 
 from engine.language import _
 from minimind_tui.app.dialogs import Choice, ChoiceDialog
 from minimind_tui.app.guarding import tell
 from minimind_tui.app.screens.wizard.step_pane import StepPane
-from minimind_tui.app.texts import PlainText, styled
+from minimind_tui.app.texts import FittingStatic, PlainText, styled
 from minimind_tui.core.wizard.cards import PresetCard, cost_words, preset_cards
 from minimind_tui.core.wizard.data_look import LookRequest
 from minimind_tui.core.wizard.draft import WizardDraft
@@ -28,7 +27,7 @@ class PresetTaken(Message):
     """The draft stands on the preset that was chosen."""
 
 
-class CardView(Static, can_focus=True):
+class CardView(FittingStatic, can_focus=True):
     """One preset's card. Enter takes it; the arrows go to its neighbours."""
 
     BINDINGS = [

@@ -8,13 +8,13 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Click
 from textual.message import Message
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from engine.estimate.calibration_run import CalibrationProgress
 from engine.language import _
 from minimind_tui.app.screens.wizard.form_input import UP_AND_DOWN, FormInput
 from minimind_tui.app.screens.wizard.step_pane import DraftChanged, StepPane
-from minimind_tui.app.texts import PlainText, styled
+from minimind_tui.app.texts import FittingStatic, PlainText, styled
 from minimind_tui.app.widgets.line_plot import LinePlot
 from minimind_tui.core.wizard.draft import WizardDraft, price_of
 from minimind_tui.core.wizard.foresight import Foresight, Reason
@@ -26,7 +26,7 @@ class ForesightWanted(Message):
     """The run is to be looked at again: something changed."""
 
 
-class ReasonLine(Static, can_focus=True):
+class ReasonLine(FittingStatic, can_focus=True):
     """Why the run is not ready; enter goes to where it is mended."""
 
     BINDINGS = [Binding("enter,space", "mend", show=False), *UP_AND_DOWN]
@@ -54,7 +54,7 @@ class ReasonLine(Static, can_focus=True):
         self.post_message(self.Mend(self.reason))
 
 
-class StartButton(Static, can_focus=True):
+class StartButton(FittingStatic, can_focus=True):
     """Starts the run."""
 
     BINDINGS = [Binding("enter,space", "press", show=False), *UP_AND_DOWN]
