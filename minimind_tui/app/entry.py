@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 _OK, _CRASHED, _MISTAKE = 0, 1, 2
 _THREAD_SECONDS = 2.0
-"""How long threads that still work, at most each, are waited for when the application has gone."""
+"""How long threads that still work are waited for when the application has gone."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -86,6 +87,8 @@ def _open(run: str | None, problem: str) -> int:
     terminal = TerminalState()
     # A loop of our own: the usual one waits at its end for every thread, however long that works.
     loop = asyncio.new_event_loop()
+    threads = ThreadPoolExecutor(thread_name_prefix="work")
+    loop.set_default_executor(threads)
     listen_to_signals(loop, app.leave_for_signal, terminal.leave)
     ended = False
     try:
@@ -97,6 +100,7 @@ def _open(run: str | None, problem: str) -> int:
         with suppress(OSError):  # the terminal may be gone
             sys.stdout.write(line + "\n")
     code = app.return_code or _OK
+    threads.shutdown(wait=False, cancel_futures=True)  # those without work end now
     if not wait_for_threads(_THREAD_SECONDS):
         with suppress(OSError):
             sys.stdout.flush()

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -63,8 +64,13 @@ def _end_anyway(number: int, restore: Callable[[], None]) -> None:
 
 
 def wait_for_threads(seconds: float) -> bool:
-    """Give threads that still work a moment; False when some go on."""
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join(seconds)
-    return all(thread is threading.current_thread() or thread.daemon for thread in threading.enumerate())
+    """Give all threads that still work so long to end; False when some go on."""
+    deadline = time.monotonic() + seconds
+    for thread in _working():
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return not _working()
+
+
+def _working() -> list[threading.Thread]:
+    here = threading.current_thread()
+    return [thread for thread in threading.enumerate() if thread is not here and not thread.daemon]

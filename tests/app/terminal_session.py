@@ -22,6 +22,9 @@ KEYS = {
     "f4": "\x1bOS",
     "f6": "\x1b[17~",
     "ctrl+c": "\x03",
+    "ctrl+g": "\x07",
+    "ctrl+n": "\x0e",
+    "ctrl+r": "\x12",
 }
 COMMAND = [sys.executable, "-c", "import sys; from minimind_tui.app import main; sys.exit(main())"]
 

@@ -10,16 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from app_processes import end_all_runs, only_run, step_of, wait_for
 from run_material import write_run
 from terminal_session import COMMAND, Terminal, probe_is_answered
 
 from engine.estimate.device_probe import DeviceFacts
-from engine.run.find import list_runs
-from engine.run.folder import RunFolder
 from engine.run.observe import observe
-from engine.run.process import is_alive
 from engine.run.schema import State
-from engine.run.status import read_status
 
 TRAINERS = Path(__file__).parents[1] / "cli"
 
@@ -33,28 +30,7 @@ def paced_worker(workspace: Path, known_facts: DeviceFacts, monkeypatch: pytest.
     monkeypatch.setenv("MINIMIND_TEST_PLAN", json.dumps({"steps": 4000, "step_seconds": 0.05, "save_every": 50}))
     probe_is_answered(workspace / "cache", known_facts)
     yield
-    for folder in list_runs(workspace / "runs"):
-        status = read_status(folder.status)
-        for process in (status.worker, status.supervisor) if status else ():
-            if process is not None and process.pid != os.getpid() and is_alive(process):
-                os.kill(process.pid, signal.SIGKILL)
-
-
-def only_run(workspace: Path) -> RunFolder:
-    [folder] = list_runs(workspace / "runs")
-    return folder
-
-
-def step_of(folder: RunFolder) -> int:
-    status = read_status(folder.status)
-    return status.step if status else 0
-
-
-def wait_for(folder: RunFolder, *states: State, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while observe(folder).state not in states:
-        assert time.monotonic() < end, observe(folder)
-        time.sleep(0.05)
+    end_all_runs(workspace)
 
 
 def test_start_lose_the_terminal_come_back_stop_and_resume_by_keys(workspace: Path) -> None:
@@ -153,6 +129,20 @@ def test_leaving_does_not_wait_for_a_slow_probe(workspace: Path, monkeypatch: py
     began = time.monotonic()
     session.press("q")
     assert session.exit_status() == 0 and time.monotonic() - began < 10
+
+
+def test_leaving_does_not_wait_for_threads_that_have_nothing_to_do(workspace: Path) -> None:
+    write_run(workspace, steps=150, total_steps=600, state=State.CRASHED)
+    patient = (
+        "import sys\n"
+        "import minimind_tui.app.entry as entry\n"
+        "entry._THREAD_SECONDS = 300.0\n"
+        "sys.exit(entry.main())\n"
+    )
+    session = Terminal("last", command=[sys.executable, "-c", patient])
+    session.until_shown("It crashed", "goes on")  # a thread has looked at the checkpoint
+    session.press("q")
+    assert session.exit_status() == 0
 
 
 def test_ctrl_c_asks_like_q(workspace: Path) -> None:
