@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from run_material import append_steps, change_status, write_run
+from runs_browsing import browser, some_runs
+from runs_dialogs import told
 from screens import running, screen_text, until, until_shown
-from test_runs_deeds import told
-from test_runs_screen import browser, some_runs
 from textual.pilot import Pilot
 
 from engine.run.annotations import rename_run

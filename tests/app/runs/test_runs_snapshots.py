@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 from run_material import EPOCH, Attempt, write_run
+from runs_browsing import browser, settled
 from screens import SIZES, compare_with_snapshot, screen_text, until
 from test_compare_screen import comparing
-from test_runs_screen import browser, settled
 
 from engine.language import set_language
 from engine.run.annotations import rename_run, write_note
