@@ -8,6 +8,7 @@ from pathlib import Path
 from engine.errors import UserError
 from engine.language import _
 from engine.run.create import DELETING
+from engine.run.find import is_run_id
 from engine.run.folder import RunFolder
 from engine.run.lock import RunLock
 from engine.run.observe import observe
@@ -16,11 +17,13 @@ from engine.run.observe import observe
 def delete_run(folder: RunFolder, *, patience: float = 3.0) -> int:
     """Delete a run; returns the bytes freed. Raises UserError when it runs, or is no run's folder.
 
-    `patience` seconds are given to a supervisor that is just about to end.
+    A folder whose manifest is lost or broken is a run's when it is named like one. `patience` seconds are given to a
+    supervisor that is just about to end.
     """
     if folder.path.is_symlink():
         raise UserError(_("{path} is a link to a folder elsewhere: remove the link by hand.").format(path=folder.path))
-    folder.read_manifest()
+    if not is_run_id(folder.id):
+        folder.read_manifest()
     lock = RunLock(folder.lock)
     try:
         lock.acquire(patience=0.0 if observe(folder).is_live else patience)

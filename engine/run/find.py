@@ -31,6 +31,11 @@ def list_runs(runs_dir: Path) -> list[RunFolder]:
     return [RunFolder(base / name) for _key, name in found]
 
 
+def is_run_id(name: str) -> bool:
+    """Whether a name begins as every run's id does, with the time it was made."""
+    return _ID_TIME.match(name) is not None
+
+
 def find_run(runs_dir: Path, text: str) -> RunFolder:
     """The run meant by `text`: its id, a beginning or an end that only one run has, `last`, a path to its folder, or
     its title (case does not matter).

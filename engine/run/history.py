@@ -99,20 +99,20 @@ class Series:
         """Take lines in order, as `add` does one by one, several times as fast; returns how many were refused."""
         if len(lines) < _FEW or not self._continued_by(lines):
             return sum(not self.add(line) for line in lines)
-        count, names = len(self.steps), list(lines[0])
+        count = len(self.steps)
         try:
-            columns = list(zip(*map(itemgetter(*names), lines), strict=True))
+            columns = [(name, list(map(itemgetter(name), lines))) for name in lines[0]]
         except KeyError:  # as many keys, but others
             return sum(not self.add(line) for line in lines)
-        for name, values in zip(names, columns, strict=True):
+        for name, values in columns:
             types = set(map(type, values))
             if name in _NO_COLUMNS or types.isdisjoint(_NUMBERS):
                 continue
+            if not types <= _NUMBERS:
+                values = [value if type(value) in _NUMBERS else NOT_A_NUMBER for value in values]
             if name not in self._columns:
                 self._columns[name] = array("d", [NOT_A_NUMBER]) * count
-            self._columns[name].extend(
-                values if types <= _NUMBERS else (v if type(v) in _NUMBERS else NOT_A_NUMBER for v in values)
-            )
+            self._columns[name].extend(array("d", values))
         self.steps.extend(map(itemgetter("step"), lines))
         self.attempts.extend([self._attempt] * len(lines))
         for column in self._columns.values():

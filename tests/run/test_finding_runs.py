@@ -198,6 +198,20 @@ def test_a_run_that_lives_or_is_none_is_not_deleted(folder: RunFolder, tmp_path:
     assert folder.manifest.exists()
 
 
+@pytest.mark.parametrize("manifest", [None, b"not json", b'{"format": 9999}'])
+def test_a_broken_run_is_deleted_when_it_is_named_like_one(tmp_path: Path, manifest: bytes | None) -> None:
+    for name in ("20261124-101500-mini", "precious"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.jsonl").write_bytes(b"x" * 500)
+        if manifest is not None:
+            (tmp_path / name / "manifest.json").write_bytes(manifest)
+    assert delete_run(RunFolder(tmp_path / "20261124-101500-mini")) >= 500
+    assert not (tmp_path / "20261124-101500-mini").exists()
+    with pytest.raises(UserError):
+        delete_run(RunFolder(tmp_path / "precious"))
+    assert (tmp_path / "precious" / "metrics.jsonl").exists()
+
+
 def test_the_lock_is_released_with_its_process_and_survives_deletion_races(folder: RunFolder) -> None:
     first, second = RunLock(folder.lock), RunLock(folder.lock)
     first.acquire()
