@@ -53,6 +53,18 @@ async def test_all_marked_are_deleted_but_the_live_ones(workspace: Path) -> None
         assert folders["b"].path.is_dir() and screen.marked == {folders["b"].id}
 
 
+async def test_a_run_that_lost_its_manifest_is_deleted_too(workspace: Path) -> None:
+    broken = write_run(workspace, "broken")
+    broken.manifest.unlink()
+    async with browser() as (app, pilot, screen):
+        await until(pilot, lambda: len(listed(screen)) == 1)
+        await pilot.press("D")
+        await until_dialog(app, pilot, ChoiceDialog)
+        await pilot.press("d")
+        await until(pilot, lambda: not broken.path.exists())
+        await until_told(app, pilot, "Deleted")
+
+
 async def test_only_live_ones_are_refused_in_words(workspace: Path) -> None:
     write_run(workspace, state=State.PAUSED)
     async with browser() as (app, pilot, screen):
