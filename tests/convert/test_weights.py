@@ -157,7 +157,10 @@ def test_prefixes_of_compiled_and_distributed_modules_are_taken_off(prefix: str,
 def test_a_resume_file_gives_its_weights(tmp_path: Path) -> None:
     model = build(TINY)
     content = {"model": published_tensors(model), "optimizer": {"state": {}}, "epoch": 1, "step": 100}
-    load_weights(LanguageModel(TINY), read_weights(write_pth(content, tmp_path / "pretrain_16_resume.pth")))
+    again = LanguageModel(TINY)
+    load_weights(again, read_weights(write_pth(content, tmp_path / "pretrain_16_resume.pth")))
+    taken = published_tensors(again)
+    assert all(torch.equal(taken[name], tensor) for name, tensor in published_tensors(model).items())
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,15 @@ def test_no_text_breaks_the_form(name: str, text: str) -> None:
     text=st.from_regex(r"[0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}(T[0-9]{2}:[0-9]{2}(\+[0-9]{2}:[0-9]{2})?)?", fullmatch=True)
 )
 def test_no_moment_breaks_the_form(text: str) -> None:
-    Form(Settings()).set_text("deadline", text)
+    form = Form(Settings())
+    form.set_text("deadline", text)
+    field = form.field("deadline")
+    assert field.text == text
+    if field.problem:
+        with pytest.raises(UserError):
+            form.settings()
+    else:
+        assert build_settings(form.settings().model_dump()) == form.settings()
 
 
 def test_a_preset_stays_exactly_what_it_is_until_it_is_touched() -> None:

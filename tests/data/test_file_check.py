@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.data.file_check import check_file
+from engine.data.jsonl import read_lines
 from engine.errors import UserError
 
 GOOD = b'{"text": "a"}\n'
@@ -94,6 +95,7 @@ def test_a_file_with_texts_passes(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "data.jsonl"
     path.write_bytes(content)
     check_file(path)
+    assert list(read_lines(path)), "and there is a text in it"
 
 
 def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from data_material import make_texts, write_jsonl
 
 from engine.data import cache_folder, content_hash, encoding
 from engine.data.cache_folder import BuildProgress, BuildStopped
-from engine.data.encoding import segments, text_hash
+from engine.data.encoding import text_hash
 from engine.data.token_cache import TokenCache, open_token_cache
 from engine.data.tokenizer import Tokenizer
 from engine.errors import UserError
@@ -384,14 +383,6 @@ def test_a_text_of_megabytes_is_encoded_in_parts_with_the_same_ids(tmp_path: Pat
     assert contents(cache) == [tokenizer.encode(text) for text in ("short", long_text, "end")]
 
 
-@pytest.mark.parametrize("text", ["", "ab", "春" * 5000, " " * 5000, "a b " * 2000, "x" * 4999 + " y", "a  b" * 3000])
-def test_segments_join_to_the_text(text: str) -> None:
-    parts = list(segments(text, 1000))
-    assert "".join(parts) == text
-    assert all(len(part) <= 1000 for part in parts)
-    assert all(parts[:-1])
-
-
 def test_threads_are_gone_after_an_error(tmp_path: Path, tokenizer: Tokenizer) -> None:
     data = write_jsonl(tmp_path / "data.jsonl", make_texts(3000))
     with data.open("a", encoding="utf-8") as file:
@@ -399,12 +390,3 @@ def test_threads_are_gone_after_an_error(tmp_path: Path, tokenizer: Tokenizer) -
     with pytest.raises(UserError):
         open_token_cache(data, tokenizer, cache_dir=tmp_path / "cache", bad_lines="stop")
     assert not any(thread.name.startswith("tokenise") for thread in threading.enumerate())
-
-
-def test_segments_begin_at_a_single_space_between_words() -> None:
-    text = "".join(f"w{number}" + " " * (1 + number % 3) for number in range(5000)) + "end"
-    for limit in range(1000, 1012):
-        parts = list(segments(text, limit))
-        assert len(parts) > 25
-        for before, part in pairwise(parts):
-            assert before[-1] != " " and part[0] == " " and part[1] != " "

@@ -24,6 +24,7 @@ def check(folder, *, ancestors=frozenset(), start=None, force=False):
 def test_an_empty_or_absent_folder_is_free(tmp_path):
     check(tmp_path / "out")
     check(tmp_path)
+    assert list(tmp_path.iterdir()) == [], "looking makes nothing"
 
 
 def test_a_file_in_its_place_is_named(tmp_path):

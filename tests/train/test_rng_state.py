@@ -38,8 +38,11 @@ def test_one_seed_fixes_every_generator() -> None:
 
 
 @pytest.mark.parametrize("seed", [-1, 0, 2**32 + 5, 2**63 - 1])
-def test_any_seed_is_taken(seed: int) -> None:
+def test_any_seed_is_taken_and_fixes_what_is_drawn(seed: int) -> None:
     seed_everything(seed)
+    first = draws()
+    seed_everything(seed)
+    assert draws() == first
 
 
 def test_every_generator_goes_on_from_a_file_that_loads_with_weights_only() -> None:  # trap 61
