@@ -110,7 +110,7 @@ def test_the_histogram_is_as_long_as_its_counts(minimind: Minimind, small_tokeni
 
 @pytest.mark.parametrize("width", [20, 30, 80])
 def test_the_histogram_fits_and_hides_no_bin(width: int) -> None:
-    lines = list(histogram((0, 8, 16, 32), (3, 100_000, 0), width))
+    lines = list(histogram([("0-7", 3), ("8-15", 100_000), ("16-31", 0)], width))
     assert all(len(line) <= max(width, 26) for line in lines)
     assert [line.count("█") > 0 for line in lines] == [True, True, False]
 

@@ -7,30 +7,19 @@ import typer
 
 from engine.language import _
 from minimind_tui.cli import exit_codes
-from minimind_tui.cli.completion import complete_preset
 from minimind_tui.cli.options import option
-
-_PANEL = _("This command")
+from minimind_tui.cli.run_options import PANEL, Preset
 
 
 def estimate(
-    preset: Annotated[
-        str | None,
-        option(
-            "--preset",
-            metavar="NAME",
-            help=_("What to start from; `minimind presets` lists them. (default: full)"),
-            autocompletion=complete_preset,
-            rich_help_panel=_PANEL,
-        ),
-    ] = None,
+    preset: Preset = None,
     config: Annotated[
         Path | None,
         option(
             "--config",
             metavar="FILE",
             help=_("A run.toml, such as an earlier run's."),
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None,
     calibrate: Annotated[
@@ -38,7 +27,7 @@ def estimate(
         option(
             "--calibrate",
             help=_("First make some real updates, for about half a minute, so that the time is known."),
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = False,
     budget: Annotated[
@@ -47,7 +36,7 @@ def estimate(
             "--budget",
             metavar="TEXT",
             help=_("End within a time (2h), an amount of money (5$, with --price) or by a moment (08:00)."),
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None,
     price: Annotated[
@@ -56,10 +45,10 @@ def estimate(
             "--price",
             metavar="AMOUNT",
             help=_("What an hour of this machine costs, such as 0.35 or 2.50$: tells what the run will cost."),
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None,
-    json: Annotated[bool, option("--json", help=_("One JSON object."), rich_help_panel=_PANEL)] = False,
+    json: Annotated[bool, option("--json", help=_("One JSON object."), rich_help_panel=PANEL)] = False,
     **settings: Any,
 ) -> None:
     """Preview a run."""

@@ -8,11 +8,10 @@ from engine.errors import UserError
 from engine.language import _
 from minimind_tui.cli.completion import complete_run
 from minimind_tui.cli.options import argument, option
+from minimind_tui.cli.run_options import PANEL, Detach, FollowAsJson, Force, MaxRestarts
 
 if TYPE_CHECKING:
     from engine.run.fork import ForkPlan, Wanted
-
-_PANEL = _("This command")
 
 
 def fork(
@@ -30,7 +29,7 @@ def fork(
             "--checkpoint",
             metavar="STEP|best|last",
             help=_("From which checkpoint: a step, `best` by validation loss, or `last`. (default: last)"),
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = "last",
     name: Annotated[
@@ -39,27 +38,13 @@ def fork(
             "--name",
             metavar="TEXT",
             help=_("Last part of the fork's id. (default: the run's, with -fork)"),
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None,
-    detach: Annotated[bool, option("--detach", help=_("Start it and return at once."), rich_help_panel=_PANEL)] = False,
-    json: Annotated[
-        bool, option("--json", help=_("Follow as JSON, one object a line."), rich_help_panel=_PANEL)
-    ] = False,
-    force: Annotated[
-        bool,
-        option("--force", help=_("Overwrite another run's weights in save_dir."), rich_help_panel=_PANEL),
-    ] = False,
-    max_restarts: Annotated[
-        int,
-        option(
-            "--max_restarts",
-            metavar="N",
-            min=0,
-            help=_("Start again from the last checkpoint, so many times, when the trainer dies. (default: 0)"),
-            rich_help_panel=_PANEL,
-        ),
-    ] = 0,
+    detach: Detach = False,
+    json: FollowAsJson = False,
+    force: Force = False,
+    max_restarts: MaxRestarts = 0,
     **settings: Any,
 ) -> None:
     """Fork a run and follow the fork."""

@@ -9,7 +9,8 @@ from engine.errors import UserError
 from engine.language import _
 from minimind_tui.cli import exit_codes
 from minimind_tui.cli.completion import complete_run
-from minimind_tui.cli.options import argument, option
+from minimind_tui.cli.options import argument
+from minimind_tui.cli.run_options import Detach, FollowAsJson, MaxRestarts
 
 if TYPE_CHECKING:
     from engine.run.folder import RunFolder
@@ -25,17 +26,9 @@ def resume(
             autocompletion=complete_run,
         ),
     ] = "last",
-    detach: Annotated[bool, option("--detach", help=_("Start it and return at once."))] = False,
-    json: Annotated[bool, option("--json", help=_("Follow as JSON, one object a line."))] = False,
-    max_restarts: Annotated[
-        int,
-        option(
-            "--max_restarts",
-            metavar="N",
-            min=0,
-            help=_("Start again from the last checkpoint, so many times, when the trainer dies. (default: 0)"),
-        ),
-    ] = 0,
+    detach: Detach = False,
+    json: FollowAsJson = False,
+    max_restarts: MaxRestarts = 0,
     **settings: Any,
 ) -> None:
     """Go on with a run."""

@@ -7,33 +7,22 @@ import typer
 
 from engine.language import _
 from minimind_tui.cli import exit_codes
-from minimind_tui.cli.completion import complete_preset
 from minimind_tui.cli.options import option
+from minimind_tui.cli.run_options import PANEL, Detach, FollowAsJson, Force, MaxRestarts, Preset
 
 if TYPE_CHECKING:
     from engine.run.folder import RunFolder
 
-_PANEL = _("This command")
-
 
 def run(
-    preset: Annotated[
-        str | None,
-        option(
-            "--preset",
-            metavar="NAME",
-            help=_("What to start from; `minimind presets` lists them. (default: full)"),
-            autocompletion=complete_preset,
-            rich_help_panel=_PANEL,
-        ),
-    ] = None,
+    preset: Preset = None,
     config: Annotated[
         Path | None,
         option(
             "--config",
             metavar="FILE",
             help=_("A run.toml, such as an earlier run's: repeat it."),
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None,
     from_resume: Annotated[
@@ -42,7 +31,7 @@ def run(
             "--from_resume",
             metavar="1|0",
             help=_("1: go on with the newest unfinished run of these weights' name. (default: 0)"),
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = "0",
     name: Annotated[
@@ -51,28 +40,13 @@ def run(
             "--name",
             metavar="TEXT",
             help=_("Last part of the run's id. (default: the preset's name)"),
-            rich_help_panel=_PANEL,
+            rich_help_panel=PANEL,
         ),
     ] = None,
-    detach: Annotated[bool, option("--detach", help=_("Start it and return at once."), rich_help_panel=_PANEL)] = False,
-    json: Annotated[
-        bool,
-        option("--json", help=_("Follow as JSON, one object a line."), rich_help_panel=_PANEL),
-    ] = False,
-    force: Annotated[
-        bool,
-        option("--force", help=_("Overwrite another run's weights in save_dir."), rich_help_panel=_PANEL),
-    ] = False,
-    max_restarts: Annotated[
-        int,
-        option(
-            "--max_restarts",
-            metavar="N",
-            min=0,
-            help=_("Start again from the last checkpoint, so many times, when the trainer dies. (default: 0)"),
-            rich_help_panel=_PANEL,
-        ),
-    ] = 0,
+    detach: Detach = False,
+    json: FollowAsJson = False,
+    force: Force = False,
+    max_restarts: MaxRestarts = 0,
     **settings: Any,
 ) -> None:
     """Train a model."""

@@ -243,5 +243,5 @@ def _ask(folder: "RunFolder", op: str, args: Mapping[str, Any], *, until_over: b
         reason = f" {answer.reason}" if answer.reason else ""
         say(_("{run}: {op} done at step {step}.").format(run=folder.id, op=op, step=answer.step) + reason)
     if until_over:
-        seen = wait_until_over(folder)
+        seen = wait_until_over(folder, paused_too=op == "pause")
         say(f"{folder.id}: {state_word(seen.state)}. {seen.message}")

@@ -65,10 +65,10 @@ def wait_until_awake(folder: RunFolder, seconds: float = 30.0) -> None:
         time.sleep(1 / LOOKS_A_SECOND)
 
 
-def wait_until_over(folder: RunFolder) -> Observation:
-    """Wait until a run has ended or is paused; returns how it stands then."""
+def wait_until_over(folder: RunFolder, *, paused_too: bool) -> Observation:
+    """Wait until a run has ended, or with `paused_too` is paused; returns how it stands then."""
     while True:
         seen = observe(folder)
-        if seen.state in ENDED_STATES or seen.state is State.PAUSED:
+        if seen.state in ENDED_STATES or (paused_too and seen.state is State.PAUSED):
             return seen
         time.sleep(1 / LOOKS_A_SECOND)

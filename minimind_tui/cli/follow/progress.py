@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from engine.language import _
+from engine.run.phase_words import phase_word
 from engine.run.schema import Phase, State, Status
 from minimind_tui import words
 from minimind_tui.cli.follow.feed import News
@@ -79,7 +80,7 @@ def activity(news: News) -> str:
     """What a run is busy with, in a word or two."""
     seen = news.seen
     if seen.state is State.RUNNING and seen.status is not None and seen.status.phase:
-        return words.phase_word(seen.status.phase)
+        return phase_word(seen.status.phase)
     if seen.state is State.STARTING and seen.status is not None and seen.status.phase:
-        return words.phase_word(seen.status.phase)
+        return phase_word(seen.status.phase)
     return words.state_word(seen.state)

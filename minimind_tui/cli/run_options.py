@@ -1,0 +1,36 @@
+"""Options that several commands which start runs have in common, declared once."""
+
+from typing import Annotated
+
+from engine.language import _
+from minimind_tui.cli.completion import complete_preset
+from minimind_tui.cli.options import option
+
+PANEL = _("This command")
+"""The help's panel of a command's own options; the settings stand in panels of theirs."""
+
+Preset = Annotated[
+    str | None,
+    option(
+        "--preset",
+        metavar="NAME",
+        help=_("What to start from; `minimind presets` lists them. (default: full)"),
+        autocompletion=complete_preset,
+        rich_help_panel=PANEL,
+    ),
+]
+Detach = Annotated[bool, option("--detach", help=_("Start it and return at once."), rich_help_panel=PANEL)]
+FollowAsJson = Annotated[bool, option("--json", help=_("Follow as JSON, one object a line."), rich_help_panel=PANEL)]
+Force = Annotated[
+    bool, option("--force", help=_("Overwrite another run's weights in save_dir."), rich_help_panel=PANEL)
+]
+MaxRestarts = Annotated[
+    int,
+    option(
+        "--max_restarts",
+        metavar="N",
+        min=0,
+        help=_("Start again from the last checkpoint, so many times, when the trainer dies. (default: 0)"),
+        rich_help_panel=PANEL,
+    ),
+]
