@@ -27,7 +27,7 @@ from minimind_tui.app.dialogs import Choice, ChoiceDialog
 from minimind_tui.app.guarding import describe, guarded, tell
 from minimind_tui.app.leaving import farewell, leave_dialog
 from minimind_tui.app.palette import commands
-from minimind_tui.app.themes import OURS
+from minimind_tui.app.themes import OURS, variables_of
 from minimind_tui.app.widgets.top_bar import TopBar
 from minimind_tui.core.preferences import Preferences, load_preferences, save_preferences
 from minimind_tui.core.run_index import RunIndex
@@ -37,6 +37,7 @@ _IDLE_SECONDS = 2.0
 
 _KEEP_SECONDS = 0.3
 """How long a theme must have been seen before it is kept."""
+
 
 
 class Probed(Message):
@@ -69,7 +70,7 @@ class MinimindApp(App[int]):
         self._looked_at = 0.0
         self._look_timer: Timer | None = None
         self._theme_timer: Timer | None = None
-        super().__init__()
+        super().__init__(ansi_color="NO_COLOR" in os.environ or None)  # else Textual would write greys
         for theme in OURS:
             self.register_theme(theme)
 
@@ -236,6 +237,13 @@ class MinimindApp(App[int]):
         """The screen before; home is the last."""
         if len(self.screen_stack) > 2:
             self.pop_screen()
+
+    # -- looks
+
+    def get_css_variables(self) -> dict[str, str]:
+        """The theme's colours, made to be seen, and our own beside them."""
+        self.theme_variables = variables_of(self.current_theme, super().get_css_variables(), no_color=self.no_color)
+        return self.theme_variables
 
     # -- preferences
 

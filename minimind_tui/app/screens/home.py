@@ -7,6 +7,7 @@ from textual.binding import Binding
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.events import Resize
+from textual.geometry import Size
 from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -20,6 +21,7 @@ from minimind_tui.app.dialogs import Choice, ChoiceDialog
 from minimind_tui.app.guarding import tell, tell_error
 from minimind_tui.app.screens.home_rows import now_content, preset_contents, recent_contents
 from minimind_tui.app.texts import PlainText, same_text, styled
+from minimind_tui.app.widgets.row_list import RowList
 from minimind_tui.core.home import (
     START_PRESET,
     LiveCurves,
@@ -34,11 +36,12 @@ from minimind_tui.core.home import (
 
 _AGE_SECONDS = 30.0
 _CATCH_UP_SECONDS = 0.2
+_LEAST_WIDTH = 4
 _LOW, _LOWEST = 20, 10
 """Fewer lines than these leave out the machine, then all but what runs now."""
 
 
-class HomeList(OptionList):
+class HomeList(RowList):
     """A list whose cursor goes on to the neighbouring list at its ends; rows change in place."""
 
     BINDINGS = [
@@ -49,13 +52,17 @@ class HomeList(OptionList):
     class Resized(Message):
         """The rows have another width now."""
 
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """As in Textual, which divides by the width inside the padding."""
+        return super().get_content_height(container, viewport, width) if width > _LEAST_WIDTH else 0
+
     def on_resize(self, event: Resize) -> None:
         self.post_message(self.Resized())
 
     def show_rows(self, rows: list[tuple[str, Content]], nothing: str) -> None:
         """Show rows by their ids; only what differs is drawn. `nothing` stands there when there are none."""
         options = [Option(content, id=name) for name, content in rows]
-        options = options or [Option(styled((nothing, "$text-muted")), disabled=True)]
+        options = options or [Option(styled((nothing, "$quiet")), disabled=True)]
         shown = self.options
         if [option.id for option in shown] == [option.id for option in options] and rows:
             for index, option in enumerate(options):
@@ -198,11 +205,11 @@ class HomeScreen(BaseScreen):
     def _machine(self) -> Content:
         facts, problem = self.minimind.device_facts, self.minimind.device_problem
         if problem:
-            return styled((problem, "$error"))
+            return styled((problem, "$text-error"))
         if facts is None:
-            return styled((_("Probing..."), "$text-muted"))
+            return styled((_("Probing..."), "$quiet"))
         told = machine_words(facts)
-        notes = [styled(("\n" + note, "$text-muted")) for note in told.notes]
+        notes = [styled(("\n" + note, "$quiet")) for note in told.notes]
         return Content.assemble(styled((told.device, "bold"), "\n" + told.dtype), *notes)
 
     # -- what can be done

@@ -3,6 +3,7 @@
 from textual.content import Content
 
 from engine.language import _
+from engine.run.phase_words import phase_word
 from engine.run.schema import State
 from minimind_tui import words
 from minimind_tui.app.texts import styled
@@ -19,34 +20,34 @@ _ONE_LINE_PRESETS = 66
 def now_content(row: NowRow, width: int) -> Content:
     """Two lines: which run and how far it is; its bar, the time left, the loss and the loss's curve."""
     look = look_of(row.state)
-    name = styled((look.text, look.style and f"${look.style}"), "  ", (one_line(row.title), "bold"))
+    name = styled((look.text, look.style and f"$text-{look.style}"), "  ", (one_line(row.title), "bold"))
     numbers = [f"{row.step:,}/{row.total:,}" if row.total else f"{row.step:,}" if row.step else ""]
     if row.tokens_per_s is not None and row.state is State.RUNNING:
         numbers.insert(0, _("{n} tokens/s").format(n=words.count(row.tokens_per_s)))
-    return Content("\n").join([_ends(name, styled(("  ".join(numbers), "$text-muted")), width), _progress(row, width)])
+    return Content("\n").join([_ends(name, styled(("  ".join(numbers), "$quiet")), width), _progress(row, width)])
 
 
 def _progress(row: NowRow, width: int) -> Content:
     if row.share is None or row.state not in (State.RUNNING, State.STOPPING, State.PAUSED):
         text = one_line(row.message)
         if row.state in (State.STARTING, State.RUNNING) and row.phase:
-            text = words.phase_word(row.phase)
-        return styled((text, "$text-muted")).truncate(width, ellipsis=True)
+            text = phase_word(row.phase)
+        return styled((text, "$quiet")).truncate(width, ellipsis=True)
     bar = max(8, min(40, width // 4))
     done = round(row.share * bar)
-    colour = "$success" if row.state is State.RUNNING else "$warning"
-    line = styled(("━" * done, colour), ("─" * (bar - done), "$text-muted"), f" {row.share:>4.0%}")
+    colour = "$text-success" if row.state is State.RUNNING else "$text-warning"
+    line = styled(("━" * done, colour), ("─" * (bar - done), "$quiet"), f" {row.share:>4.0%}")
     if row.state is State.RUNNING:
         if row.eta_s is not None:
             line += styled("  ", (_("{time} left").format(time=words.duration(row.eta_s)), "bold"))
         elif row.phase:
-            line += styled("  ", (words.phase_word(row.phase), "$text-muted"))
+            line += styled("  ", (phase_word(row.phase), "$quiet"))
     if row.loss is not None:
-        line += styled("  ", (_("loss"), "$text-muted"), f" {words.loss(row.loss)}")
+        line += styled("  ", (_("loss"), "$quiet"), f" {words.loss(row.loss)}")
     room = min(_MOST_CURVE, width - line.cell_length - 2)
     if room < _LEAST_CURVE or not row.curve:
         return line.truncate(width, ellipsis=True)
-    return _ends(line, styled((sparkline(row.curve, room), "$accent")), width)
+    return _ends(line, styled((sparkline(row.curve, room), "$text-accent")), width)
 
 
 def recent_contents(rows: list[RecentRow], width: int) -> list[Content]:
@@ -57,7 +58,7 @@ def recent_contents(rows: list[RecentRow], width: int) -> list[Content]:
     lines = []
     for row, cells in zip(rows, tails, strict=True):
         look = look_of(row.state)
-        state = _left(styled((look.text, look.style and f"${look.style}")), state_width)
+        state = _left(styled((look.text, look.style and f"$text-{look.style}")), state_width)
         numbers = Content("  ").join(_right(cell, size) for cell, size in zip(cells, columns, strict=True) if size)
         room = max(8, width - state_width - numbers.cell_length - 4)
         name = _left(styled(one_line(row.title)).truncate(room, ellipsis=True), room)
@@ -69,7 +70,7 @@ def _numbers(row: RecentRow, width: int) -> list[Content]:
     steps = f"{row.step:,}/{row.total:,}" if row.total and row.total != row.step else f"{row.step:,}"
     loss = "" if row.loss is None else words.loss(row.loss)
     best = "" if row.best is None else _("best {loss}").format(loss=words.loss(row.best))
-    cells = [(steps, "$text-muted"), (loss, ""), (best, "$text-muted"), (row.age, "$text-muted")]
+    cells = [(steps, "$quiet"), (loss, ""), (best, "$quiet"), (row.age, "$quiet")]
     if width < 72:
         del cells[2]
     if width < 44:
@@ -83,8 +84,10 @@ def preset_contents(rows: list[PresetRow], width: int) -> list[Content]:
     contents = []
     for row in rows:
         size = "" if row.parameters is None else words.count(row.parameters)
-        head = styled((row.name, "bold"), " " * (names - Content(row.name).cell_length + 2), (f"{size:>6}", "$accent"))
-        about = styled((one_line(row.problem), "$error")) if row.problem else styled((row.summary, "$text-muted"))
+        head = styled(
+            (row.name, "bold"), " " * (names - Content(row.name).cell_length + 2), (f"{size:>6}", "$text-accent")
+        )
+        about = styled((one_line(row.problem), "$text-error")) if row.problem else styled((row.summary, "$quiet"))
         if width >= _ONE_LINE_PRESETS:
             contents.append(Content.assemble(head, "  ", about).truncate(width, ellipsis=True))
         else:

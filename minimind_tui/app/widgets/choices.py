@@ -8,8 +8,10 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from minimind_tui.app.widgets.row_list import RowList
 
-class Choices(OptionList):
+
+class Choices(RowList):
     """Values with their words. Enter or space chooses; with `follow` the cursor alone does.
     `name` becomes the id as well.
 
@@ -20,7 +22,9 @@ class Choices(OptionList):
     Choices { border: none; padding: 0; background: transparent; height: auto; scrollbar-size-vertical: 1; }
     Choices:focus { border: none; }
     Choices > .option-list--option-highlighted { background: transparent; color: $foreground; text-style: none; }
-    Choices:focus > .option-list--option-highlighted { background: $primary 30%; color: $foreground; }
+    Choices:focus > .option-list--option-highlighted {
+        background: $cursor; color: $foreground; text-style: $cursor-style;
+    }
     Choices:focus:ansi > .option-list--option-highlighted { text-style: reverse; }
     Choices:focus:nocolor > .option-list--option-highlighted { text-style: reverse; }
     """
@@ -49,7 +53,7 @@ class Choices(OptionList):
             self.highlighted = values.index(value) if value in values else None
 
     def _row(self, value: str, words: str) -> Content:
-        return Content.assemble(("● ", "bold $primary") if value == self.chosen else "○ ", words)
+        return Content.assemble(("● ", "bold $text-primary") if value == self.chosen else "○ ", words)
 
     def on_mount(self) -> None:
         self.scroll_to_highlight()

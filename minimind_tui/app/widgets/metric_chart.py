@@ -37,9 +37,10 @@ class ChartKeys(PlotWidget, can_focus=True):
 
     BINDINGS = bindings_of("chart")
     DEFAULT_CSS = """
-    ChartKeys { border: round $panel-lighten-2; border-title-color: $primary; border-title-style: bold;
-        border-subtitle-color: $text-muted; padding: 0; }
+    ChartKeys { border: round $border-blurred; border-title-color: $text-primary; border-title-style: bold;
+        border-subtitle-color: $foreground-muted; padding: 0; }
     ChartKeys:focus { border: round $primary; }
+    ChartKeys:focus:nocolor { border: heavy $primary; }
     ChartKeys.-maximized { width: 1fr; height: 1fr; }
     """
 

@@ -16,10 +16,15 @@ LEAST_WIDTH, LEAST_HEIGHT = 20, 6
 """Below it a chart is a line of bars and a number."""
 
 _FINE: dict[Marker, str] = {"braille": "braille", "hd": "hd", "dot": "dot", "ascii": "*"}
-_LINE_COLOURS = ("primary", "accent", "success", "error", "secondary", "foreground")
+_LINE_COLOURS = ("text-primary", "text-accent", "text-success", "text-error", "text-secondary", "foreground")
 _MARKS = ("", "*", "+", "x", "#", "@")
 _SYMBOLS, _ASCII_SYMBOLS = tuple("●▲■◆+○"), tuple("o^#*+x")
-_SIGN_COLOURS = {"checkpoint": "success", "sample": "secondary", "control": "warning", "spike": "error"}
+_SIGN_COLOURS = {
+    "checkpoint": "text-success",
+    "sample": "text-secondary",
+    "control": "text-warning",
+    "spike": "text-error",
+}
 _ANSI_SIGN_COLOURS = {"checkpoint": "green", "sample": "magenta", "control": "orange", "spike": "red"}
 _ANSI_LINES: tuple[Colour, ...] = ("cyan", "orange", "green", "red", "magenta", "blue")
 _FAINTNESS = 0.38
@@ -28,7 +33,7 @@ _FAINTNESS = 0.38
 class PlotWidget(Widget):
     """Draws curves with plotext, at most once for one state of everything it depends on. Never raises in render."""
 
-    DEFAULT_CSS = "PlotWidget { width: 1fr; height: 1fr; color: $text-muted; }"
+    DEFAULT_CSS = "PlotWidget { width: 1fr; height: 1fr; color: $foreground-muted; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, classes=classes)
@@ -43,7 +48,7 @@ class PlotWidget(Widget):
         width, height = self.content_size
         if width < 1 or height < 1:
             return ""
-        key = (self.drawn_from(), width, height, self.app.theme, self._marker)
+        key = (self.drawn_from(), width, height, self.inks)  # a theme's name is another before its colours are
         if self._drawn[0] != key:
             try:
                 self._drawn = (key, self.draw(width, height))
@@ -73,7 +78,7 @@ class PlotWidget(Widget):
         colour = self._theme_colour
         faint = colour("background").blend(colour("foreground"), _FAINTNESS)
         lines: tuple[Colour, ...] = tuple(colour(name).rgb for name in _LINE_COLOURS)
-        return Inks(lines, _MARKS, faint=faint.rgb, points=colour("accent").rgb, fine=fine, coloured=coloured)
+        return Inks(lines, _MARKS, faint=faint.rgb, points=colour("text-accent").rgb, fine=fine, coloured=coloured)
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -84,7 +89,7 @@ class PlotWidget(Widget):
         """The colour of a kind of mark."""
         if self._is_ansi:
             return _ANSI_SIGN_COLOURS.get(kind, "cyan")
-        return self._theme_colour(_SIGN_COLOURS.get(kind, "primary")).rgb
+        return self._theme_colour(_SIGN_COLOURS.get(kind, "text-primary")).rgb
 
     @property
     def _is_ansi(self) -> bool:

@@ -35,7 +35,7 @@ class TopBar(Widget):
         self.summary = _summary(live)
 
     def render(self) -> Content:
-        left = Content.assemble(("minimind", "bold $primary"), " › ", (self.title, "bold"))
+        left = Content.assemble(("minimind", "bold $text-primary"), " › ", (self.title, "bold"))
         right = Content(self.summary)
         if self.app.size.width < _LEAST_SIZE[0] or self.app.size.height < _LEAST_SIZE[1]:
             right = Content(_("80x24 shows more"))

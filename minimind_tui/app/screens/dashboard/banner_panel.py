@@ -8,7 +8,6 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Button
 
-from minimind_tui.app.screens.dashboard.looks import DIM
 from minimind_tui.app.texts import PlainText, styled
 from minimind_tui.core.dashboard.banner import Banner, Offer, offer_label
 
@@ -63,7 +62,7 @@ class BannerPanel(Horizontal):
         colour = "" if banner.kind == "info" else f"$text-{banner.kind}"
         title = styled((f"{_SIGNS[banner.kind]} {banner.title}", f"bold {colour}".strip()))
         detail = banner.detail if self.screen.has_class("-tall") else banner.detail[-1:]
-        lines = [title + styled("  ", banner.text), *(styled((f"│ {line}", DIM)) for line in detail)]
+        lines = [title + styled("  ", banner.text), *(styled((f"│ {line}", "$quiet")) for line in detail)]
         return Content("\n").join(lines)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:

@@ -5,7 +5,6 @@ from textual.content import Content
 from textual.widget import Widget
 
 from engine.language import _
-from minimind_tui.app.screens.dashboard.looks import DIM
 from minimind_tui.core.dashboard.numbers import Number, fit_numbers
 from minimind_tui.safe_text import one_line
 
@@ -47,10 +46,10 @@ class NumbersPanel(Widget):
 def _line(number: Number, label: int, width: int) -> Content:
     """Label, value, and the detail if all of it has room."""
     line = Content.assemble(
-        (number.label + " " * (label - cell_len(number.label) + 1), DIM),
+        (number.label + " " * (label - cell_len(number.label) + 1), "$quiet"),
         (one_line(number.value), _TONES.get(number.tone, "bold")),
     )
-    detail = Content.assemble(" ", (one_line(number.detail), DIM))
+    detail = Content.assemble(" ", (one_line(number.detail), "$quiet"))
     if number.detail and line.cell_length + detail.cell_length <= width:
         return line + detail
     return line.truncate(width, ellipsis=True)

@@ -8,7 +8,6 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 
 from engine.language import _
-from minimind_tui.app.screens.dashboard.looks import DIM
 from minimind_tui.app.texts import PlainText, styled
 from minimind_tui.core.dashboard.happenings import HappeningLine
 from minimind_tui.core.dashboard.log_tail import LogTail
@@ -43,12 +42,12 @@ class HappeningsPane(LinesPane):
         """Show these; `earlier` were left out before them, `bad_lines` lines of the logs could not be used."""
         shown = []
         if earlier:
-            shown.append(styled((_("{n} earlier events are not shown.").format(n=earlier), DIM)))
+            shown.append(styled((_("{n} earlier events are not shown.").format(n=earlier), "$quiet")))
         for line in lines:
-            time = (f"{line.time}  ", DIM)
+            time = (f"{line.time}  ", "$quiet")
             shown.append(styled(time, (f"! {line.text}", "bold $text-error")) if line.loud else styled(time, line.text))
         if not lines:
-            shown.append(styled((_("Nothing has happened yet."), DIM)))
+            shown.append(styled((_("Nothing has happened yet."), "$quiet")))
         if bad_lines:
             shown.append(styled((_("{n} lines of the logs could not be used.").format(n=bad_lines), "$text-warning")))
         self.show_lines(shown)
@@ -88,9 +87,9 @@ class LogPane(LinesPane):
                 styled((_("trainer.log cannot be read: {problem}.").format(problem=log.problem), "$text-warning"))
             )
         if log.cut:
-            shown.append(styled((_("Only the end; all of it is in trainer.log."), DIM)))
+            shown.append(styled((_("Only the end; all of it is in trainer.log."), "$quiet")))
         shown += [styled(line) for line in log.lines]
-        self.show_lines(shown or [styled((_("Nothing was printed yet."), DIM))])
+        self.show_lines(shown or [styled((_("Nothing was printed yet."), "$quiet"))])
 
 
 def _differs(table: SettingsTable) -> Content:
@@ -98,14 +97,14 @@ def _differs(table: SettingsTable) -> Content:
         told = _("{n} settings differ from the preset {preset}; they are marked *.")
     else:
         told = _("{n} settings differ from the defaults; they are marked *.")
-    return styled((told.format(n=table.changed, preset=table.compared_with), DIM))
+    return styled((told.format(n=table.changed, preset=table.compared_with), "$quiet"))
 
 
 def _setting(row: SettingRow, width: int, preset: str) -> Content:
     name = row.name + " " * (width - cell_len(row.name))
     value = row.value + (f" {row.unit}" if row.unit else "")
     if row.usual is None:
-        return styled("  ", (name, DIM), f"  {value}")
+        return styled("  ", (name, "$quiet"), f"  {value}")
     told = _("(preset: {value})") if preset else _("(default: {value})")
     return styled(
         ("* ", "bold $text-accent"),
@@ -113,5 +112,5 @@ def _setting(row: SettingRow, width: int, preset: str) -> Content:
         "  ",
         (value, "bold $text-accent"),
         "  ",
-        (told.format(value=row.usual), DIM),
+        (told.format(value=row.usual), "$quiet"),
     )

@@ -51,8 +51,8 @@ class ProgressLine(Widget):
             return time
         room = width - time.cell_length - (2 if time.cell_length else 0)
         done, rest = bar(progress.share, room)
-        colour = "$accent" if progress.of_phase else "$success" if progress.share >= 1 else "$primary"
-        line = Content.assemble((done, colour), (rest, "$foreground 30%"))
+        colour = "$text-accent" if progress.of_phase else "$text-success" if progress.share >= 1 else "$text-primary"
+        line = Content.assemble((done, colour), (rest, "$border-blurred"))
         return line + Content("  ") + time if time.cell_length else line
 
 

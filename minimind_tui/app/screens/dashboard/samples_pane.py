@@ -7,8 +7,8 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from engine.language import _
-from minimind_tui.app.screens.dashboard.looks import DIM
 from minimind_tui.app.texts import PlainText, styled
+from minimind_tui.app.widgets.row_list import RowList
 from minimind_tui.core.dashboard.samples import SamplePage
 
 
@@ -22,7 +22,7 @@ class SamplesPane(Horizontal):
         """The page that was chosen; None follows the newest."""
 
     def compose(self) -> ComposeResult:
-        yield OptionList(id="sample-steps")
+        yield RowList(id="sample-steps")
         with VerticalScroll(id="sample-texts"):
             yield PlainText()
 
@@ -60,7 +60,7 @@ class SamplesPane(Horizontal):
     def _show_page(self) -> None:
         text = self.query_one(PlainText)
         if not self._pages:
-            text.show(styled((_("The model has written nothing yet."), DIM)))
+            text.show(styled((_("The model has written nothing yet."), "$quiet")))
             return
         page = next((page for page in self._pages if page.key == self._chosen), self._pages[0])
         parts: list[Content] = []

@@ -5,8 +5,6 @@ from textual.events import Click
 from textual.message import Message
 from textual.widget import Widget
 
-from minimind_tui.app.screens.dashboard.looks import DIM
-
 
 class TabStrip(Widget):
     """The names of the tabs, the active one reversed and between brackets."""
@@ -43,7 +41,7 @@ class TabStrip(Widget):
             if name == self._active:
                 label = Content.assemble((f"[{number} {words}]", "bold $text-primary"))
             else:
-                label = Content.assemble(" ", (str(number), DIM), f" {words} ")
+                label = Content.assemble(" ", (str(number), "$quiet"), f" {words} ")
             labels.append((name, label))
         return labels
 

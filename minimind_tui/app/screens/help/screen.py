@@ -85,17 +85,17 @@ class HelpScreen(ModalScreen[None]):
         if not looking_for:
             parts.append(_idea())
         if not parts:
-            parts.append(styled((_("No key is called that."), "$text-muted")))
+            parts.append(styled((_("No key is called that."), "$quiet")))
         self.query_one("#list", PlainText).show(Content("\n\n").join(parts))
 
 
 def _section(section: HelpSection, pressed: int, label: int, width: int) -> Content:
     """A scope's keys in three columns; what a key does is wrapped within its own."""
-    rows = [styled((section.title, "bold $primary"))]
+    rows = [styled((section.title, "bold $text-primary"))]
     for line in section.lines:
-        about = styled((line.help, "$text-muted")).wrap(max(16, width - pressed - label))
+        about = styled((line.help, "$quiet")).wrap(max(16, width - pressed - label))
         first = Content.assemble(
-            _padded(styled((line.pressed, "bold $accent")), pressed), _padded(styled(line.label), label), about[0]
+            _padded(styled((line.pressed, "bold $text-accent")), pressed), _padded(styled(line.label), label), about[0]
         )
         rows += [first, *(Content(" " * (pressed + label)) + rest for rest in about[1:])]
     return Content("\n").join(rows)
@@ -106,5 +106,5 @@ def _padded(content: Content, width: int) -> Content:
 
 
 def _idea() -> Content:
-    lines = [styled((_("The idea"), "bold $primary")), *map(styled, idea_lines(short_path(runs_dir())))]
+    lines = [styled((_("The idea"), "bold $text-primary")), *map(styled, idea_lines(short_path(runs_dir())))]
     return Content("\n").join(lines)

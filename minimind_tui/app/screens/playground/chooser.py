@@ -16,6 +16,7 @@ from engine.language import _
 from minimind_tui import words
 from minimind_tui.app.guarding import describe
 from minimind_tui.app.texts import PlainText
+from minimind_tui.app.widgets.row_list import RowList
 from minimind_tui.core.playground_models import ModelChoice, Offer, looks_like_a_path, matching, offers, path_offers
 from minimind_tui.core.run_index import RunEntry
 from minimind_tui.safe_text import one_line
@@ -56,7 +57,7 @@ class ModelChooser(ModalScreen[ModelChoice | None]):
                 yield _field("heads", _("auto"))
                 yield PlainText(_("Tokenizer"), classes="dim")
                 yield _field("tokenizer", _("the shipped one"))
-            rows = OptionList(id="rows", markup=False)
+            rows = RowList(id="rows", markup=False)
             rows.can_focus = False
             yield rows
             yield PlainText(_("Looking for models ..."), id="nothing", classes="dim")
@@ -171,14 +172,14 @@ def _row(offer: Offer, room: int, *, first: bool) -> Content:
     if not offer.state:  # a file or a folder
         return Content(one_line(offer.group))
     name = (one_line(offer.called or offer.group) if first else "", room, "bold")
-    state = (offer.state if first else "", _STATE, "dim")
+    state = (offer.state if first else "", _STATE, "$quiet")
     if offer.choice is None:
-        return _cells(name, (offer.which, _WHICH + _STEP + _LOSS, "dim"), state)
+        return _cells(name, (offer.which, _WHICH + _STEP + _LOSS, "$quiet"), state)
     step = "" if offer.step is None or str(offer.step) in offer.which else _("step {step}").format(step=offer.step)
     loss = (
         "" if offer.validation_loss is None else _("validation {loss}").format(loss=words.loss(offer.validation_loss))
     )
-    return _cells(name, (offer.which, _WHICH, ""), (step, _STEP, "dim"), (loss, _LOSS, "dim"), state)
+    return _cells(name, (offer.which, _WHICH, ""), (step, _STEP, "$quiet"), (loss, _LOSS, "$quiet"), state)
 
 
 def _cells(*cells: tuple[str, int, str]) -> Content:

@@ -33,9 +33,9 @@ def _version_of(answer: Answer) -> tuple[object, ...]:
 
 def _content_of(answer: Answer, writer: str) -> Content:
     failed = answer.state is AnswerState.FAILED
-    below = (f"✗ {answer.summary()}", "$text-error") if failed else (answer.summary(), "dim")
+    below = (f"✗ {answer.summary()}", "$text-error") if failed else (answer.summary(), "$quiet")
     written = styled((answer.prompt, "bold $text-primary"), answer.text)
-    above = styled((f"── {writer}\n", "dim")) if writer else Content()
+    above = styled((f"── {writer}\n", "$quiet")) if writer else Content()
     return Content.assemble(above, written, "\n" if written.plain else "", styled(below))
 
 

@@ -31,13 +31,13 @@ def comparison_lines(comparison: Comparison, signs: Sequence[tuple[str, str]], w
     told = _("Settings that differ ({n} are the same)").format(n=comparison.same)
     lines += [Content(""), styled((told, "bold $text-primary"))]
     if not comparison.differing:
-        lines.append(styled((_("None: they were asked to be the same."), "$foreground-muted")))
+        lines.append(styled((_("None: they were asked to be the same."), "$quiet")))
     lines += [_line(row, name_width, value_width) for row in comparison.differing]
     return lines
 
 
 def _line(row: Row, name_width: int, value_width: int) -> Content:
-    line = styled((fit(cut(row.name, name_width), name_width, right=False), "$foreground-muted"))
+    line = styled((fit(cut(row.name, name_width), name_width, right=False), "$quiet"))
     for place, value in enumerate(row.values):
         is_best = place in row.best
         text = cut_middle(value, value_width - 1) + ("*" if is_best else " ")

@@ -37,7 +37,7 @@ class DetailPane(VerticalScroll):
             self._key = key
             self.scroll_home(animate=False)
         if row is None:
-            self.query_one(PlainText).show(styled((_("No run is chosen."), "$foreground-muted")))
+            self.query_one(PlainText).show(styled((_("No run is chosen."), "$quiet")))
             return
         if detail is not None and detail.key != row.key:
             detail = None
@@ -76,7 +76,7 @@ def _lines(row: RunRow, detail: RunDetail | None, width: int) -> list[Content]:
         lines += _heading(_("Begun from it"))
         lines += [styled(f"  {child}") for child in children[:_MOST_CHILDREN]]
         if len(children) > _MOST_CHILDREN:
-            lines.append(styled((f"  +{len(children) - _MOST_CHILDREN}", "$foreground-muted")))
+            lines.append(styled((f"  +{len(children) - _MOST_CHILDREN}", "$quiet")))
     if entry.annotations.note:
         lines += _heading(_("Note"))
         lines.append(styled(entry.annotations.note))
@@ -91,7 +91,7 @@ def _pairs(pairs: Sequence[tuple[str, str]], width: int) -> list[Content]:
     widest = max((cell_len(name) for name, _value in pairs), default=0)
     lines: list[Content] = []
     for name, value in pairs:
-        before = styled((name + " " * (widest - cell_len(name) + 2), "$foreground-muted"))
+        before = styled((name + " " * (widest - cell_len(name) + 2), "$quiet"))
         lines += _hanging(before, styled(value), width)
     return lines
 
@@ -109,7 +109,7 @@ def _curve(detail: RunDetail, width: int) -> list[Content]:
         return []
     line = styled((sparkline(detail.curve, width), "$text-primary"))
     ends = _("loss {first} to {last}").format(first=words.loss(known[0]), last=words.loss(known[-1]))
-    return [Content(""), line, styled((ends, "$foreground-muted"))]
+    return [Content(""), line, styled((ends, "$quiet"))]
 
 
 def _checkpoints(infos: Sequence[CheckpointLine]) -> list[Content]:

@@ -144,7 +144,7 @@ class ForkDialog(ModalScreen[ForkPlan | None]):
         lines = [styled((first, "bold"))]
         lines += [styled(("✓ ", "$text-success"), text) for text in plan.keeps]
         lines += [styled(("! ", "$text-warning"), text) for text in plan.loses]
-        lines += [styled(("› ", "$foreground-muted"), text) for text in plan.notes]
+        lines += [styled(("› ", "$quiet"), text) for text in plan.notes]
         self.query_one("#plan", PlainText).show(Content("\n").join(lines))
 
     # -- the ways out

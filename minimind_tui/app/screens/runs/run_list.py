@@ -46,13 +46,13 @@ class RunList(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     RunList { height: 1fr; overflow-x: hidden; overflow-y: auto; scrollbar-size-vertical: 1; background: transparent; }
     RunList > .run-list--header { color: $foreground-muted; text-style: bold; }
-    RunList > .run-list--cursor { background: $surface-lighten-2; }
-    RunList:focus > .run-list--cursor { background: $primary 25%; text-style: bold; }
+    RunList > .run-list--cursor { background: $panel; }
+    RunList:focus > .run-list--cursor { background: $cursor; text-style: bold $cursor-style; }
     RunList > .run-list--success { color: $text-success; }
     RunList > .run-list--warning { color: $text-warning; }
     RunList > .run-list--error { color: $text-error; }
     RunList > .run-list--accent { color: $text-accent; text-style: bold; }
-    RunList > .run-list--muted { color: $foreground-muted; }
+    RunList > .run-list--muted { color: $foreground-muted; text-style: $quiet-style; }
     """
 
     class Moved(Message):

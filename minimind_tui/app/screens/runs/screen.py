@@ -169,7 +169,7 @@ class RunsScreen(DeedsScreen):
             text = styled(
                 _("No run fits this filter."),
                 "\n\n",
-                (_("/ changes it, escape in it takes it away."), "$foreground-muted"),
+                (_("/ changes it, escape in it takes it away."), "$quiet"),
             )
         else:
             text = styled(

@@ -57,7 +57,7 @@ class DataReport(VerticalScroll):
         if self._problem:
             text.show(_finding("error", self._problem))
         elif self._look is None:
-            text.show(styled((_("Looking into it ..."), "$foreground-muted")))
+            text.show(styled((_("Looking into it ..."), "$quiet")))
         else:
             text.show(Content("\n").join(_lines(self._look, max(24, self._shown_width))))
 
@@ -73,7 +73,7 @@ def _lines(look: DataLook, width: int) -> Iterator[Content]:
     yield Content("")
     yield styled((look.overview, "bold"))
     if look.sampled:
-        yield styled((_("Parts of the file were read; numbers with ~ are estimates from them."), "$foreground-muted"))
+        yield styled((_("Parts of the file were read; numbers with ~ are estimates from them."), "$quiet"))
     if look.problems:
         yield from _heading(_("Problems"))
         for line in look.problems:
@@ -89,7 +89,7 @@ def _lines(look: DataLook, width: int) -> Iterator[Content]:
                     _("row {n}: {pieces} documents, {used} of {length} positions").format(
                         n=number, pieces=len(row.pieces), used=row.used, length=look.row_length
                     ),
-                    "$foreground-muted",
+                    "$quiet",
                 )
             )
             for piece in row.pieces:
@@ -99,7 +99,7 @@ def _lines(look: DataLook, width: int) -> Iterator[Content]:
         for line in look.training:
             yield styled("  ", line)
     yield Content("")
-    yield styled((_("Looked at in {seconds} s.").format(seconds=f"{look.seconds:.1f}"), "$foreground-muted"))
+    yield styled((_("Looked at in {seconds} s.").format(seconds=f"{look.seconds:.1f}"), "$quiet"))
 
 
 def _heading(text: str) -> Iterator[Content]:
@@ -120,10 +120,10 @@ def _histogram(look: DataLook, width: int) -> Iterator[Content]:
     for bar in look.bars:
         # A bin that has anything shows something.
         blocks = "█" * max(round(bar.count / most * room), 1 if bar.count else 0)
-        yield styled(f"  {bar.label:>{labels}}  ", (f"{blocks:<{room}}", "$primary"), f"  {bar.count:>{counts},}")
+        yield styled(f"  {bar.label:>{labels}}  ", (f"{blocks:<{room}}", "$text-primary"), f"  {bar.count:>{counts},}")
 
 
 def _piece(piece: Piece) -> Content:
     before, after = ("..." if piece.starts_inside else ""), ("..." if piece.ends_inside else "")
     where = _("line {line}, {n} tokens:").format(line=piece.line, n=piece.tokens)
-    return styled("  ", (where, "$foreground-muted"), f" {before}{piece.text}{after}")
+    return styled("  ", (where, "$quiet"), f" {before}{piece.text}{after}")

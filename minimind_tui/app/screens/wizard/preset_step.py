@@ -70,7 +70,7 @@ class CardView(FittingStatic, can_focus=True):
         if card.problem:
             text = styled((_("It cannot be used:") + " ", "bold $text-error"), card.problem)
         else:
-            data = (card.data_words, "$foreground-muted" if card.data_here else "$text-warning")
+            data = (card.data_words, "$quiet" if card.data_here else "$text-warning")
             text = styled(card.summary + "\n", (costs + "\n", "$text-primary"), data)
         if text != self.shown:
             self.shown = text

@@ -168,7 +168,7 @@ class ReviewStep(StepPane):
         if self.starting:
             state.show(styled((_("Starting ..."), "bold")))
         elif self.foresight is None:
-            state.show(styled((_("Looking at the text, the files and the device ..."), "$foreground-muted")))
+            state.show(styled((_("Looking at the text, the files and the device ..."), "$quiet")))
         elif reasons:
             state.show(styled((_("Not ready:"), "bold $text-error"), " " + _("enter goes to where it is mended")))
         else:
@@ -205,7 +205,7 @@ class ReviewStep(StepPane):
         curve.show([update for update, _rate in points], [rate for _update, rate in points])
         if self.foresight is None:
             self.lines = []
-            told.show(styled(("...", "$foreground-muted")))
+            told.show(styled(("...", "$quiet")))
             return
         lines = [
             (name, self._time(text) if name == _("time") else text)

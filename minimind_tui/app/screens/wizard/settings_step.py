@@ -171,15 +171,13 @@ class SettingsStep(StepPane):
         name = self.fields.setting
         if not name:
             self.query_one("#about-text", PlainText).show(
-                styled((_("Enter shows what is folded here; ctrl+t shows everything."), "$foreground-muted"))
+                styled((_("Enter shows what is folded here; ctrl+t shows everything."), "$quiet"))
             )
             return
         field = self.draft.form.field(name)
         spec = field.spec
         told = [part for part in (spec.bounds_words, unit_word(spec.unit)) if part]
-        parts = [
-            styled((spec.name, "bold $text-primary"), ("  " + " · ".join(told) if told else "", "$foreground-muted"))
-        ]
+        parts = [styled((spec.name, "bold $text-primary"), ("  " + " · ".join(told) if told else "", "$quiet"))]
         if field.problem:
             parts.append(styled((field.problem, "$text-error")))
         parts.append(styled(spec.help))
@@ -197,7 +195,7 @@ class SettingsStep(StepPane):
         else:
             words = _("{n} changed").format(n=len(form.changed))
         wrong = len(form.problems)
-        text = styled((words, "$foreground-muted"))
+        text = styled((words, "$quiet"))
         if wrong:
             text = styled((_("{n} wrong").format(n=wrong), "bold $text-error"), " · ") + text
         self.query_one("#counts", PlainText).show(text)
@@ -206,9 +204,5 @@ class SettingsStep(StepPane):
         """What the run would be now."""
         preview = self.draft.preview(self.minimind.device_facts)
         problem = self.draft.shape_problem
-        line = (
-            styled((problem, "$text-error"))
-            if problem
-            else styled((" · ".join(cost_words(preview)), "$foreground-muted"))
-        )
+        line = styled((problem, "$text-error")) if problem else styled((" · ".join(cost_words(preview)), "$quiet"))
         self.query_one("#costs", PlainText).show(line)

@@ -37,17 +37,15 @@ class StepBar(Widget):
 
     def render(self) -> Content:
         parts = [self._part(step) for step in STEPS]
-        return Content.assemble(
-            parts[0], *(Content.assemble(("  ›  ", "$foreground-muted"), part) for part in parts[1:])
-        )
+        return Content.assemble(parts[0], *(Content.assemble(("  ›  ", "$quiet"), part) for part in parts[1:]))
 
     def _part(self, step: Step) -> Content:
         number = STEPS.index(step) + 1
         sign = "!" if step in self.wrong else "✓" if number <= STEPS.index(self.step) else str(number)
         words = f" {sign} {step_words(step)} "
         if step == self.step:
-            return Content.styled(words, "bold reverse $primary")
-        return Content.styled(words, "$text-warning" if step in self.wrong else "$foreground-muted")
+            return Content.styled(words, "bold reverse $text-primary")
+        return Content.styled(words, "$text-warning" if step in self.wrong else "$quiet")
 
     def on_click(self, event: Click) -> None:
         left = self.gutter.left
