@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from engine.language import _
-from engine.run.schema import Phase, State
+from engine.run.schema import State
 from engine.settings.moments import format_duration
 
 
@@ -65,19 +65,3 @@ def state_word(state: str) -> str:
         State.STALLED: _("stalled"),
         State.CRASHED: _("crashed"),
     }.get(State(state), str(state))
-
-
-def phase_word(phase: str) -> str:
-    """A phase in the current language; one this version does not know is shown as it is."""
-    known: dict[str, str] = {
-        Phase.VERIFYING: _("verifying"),
-        Phase.LOADING: _("loading"),
-        Phase.TOKENISING: _("tokenising"),
-        Phase.COMPILING: _("compiling"),
-        Phase.TRAINING: _("training"),
-        Phase.VALIDATING: _("validating"),
-        Phase.SAMPLING: _("sampling"),
-        Phase.SAVING: _("saving"),
-        Phase.WAITING: _("waiting"),
-    }
-    return known.get(phase, phase)

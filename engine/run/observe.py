@@ -6,6 +6,7 @@ from engine.language import _
 from engine.run.clock import awake_seconds, seconds_since
 from engine.run.folder import RunFolder
 from engine.run.lock import holder_of
+from engine.run.phase_words import phase_word
 from engine.run.process import is_alive, is_here, rebooted_since
 from engine.run.schema import FINAL_STATES, INFERRED_STATES, Phase, State, Status
 from engine.run.status import read_status
@@ -146,7 +147,10 @@ def _alive(status: Status, how: str, silent: float | None, idle: float | None) -
     allowed = max(least, STALL_INTERVALS * (status.usual_interval or 0.0))
     if status.state is not State.PAUSED and idle is not None and idle > allowed:
         message = _("Nothing has advanced for {idle}; usual are {usual}. Phase: {phase}, step {step}.").format(
-            idle=_words(idle), usual=_words(status.usual_interval or 0.0), phase=status.phase or "?", step=status.step
+            idle=_words(idle),
+            usual=_words(status.usual_interval or 0.0),
+            phase=phase_word(status.phase or "?"),
+            step=status.step,
         )
         return Observation(State.STALLED, message, how, status, silent, idle)
     return Observation(status.state, status.message or _live_words(status), how, status, silent, idle)

@@ -184,6 +184,14 @@ def test_a_running_run_is_neither_resumed_nor_removed_and_can_be_asked(
     assert "nothing can be asked" in minimind("runs", "save", run).err
 
 
+def test_a_paused_run_is_stopped(minimind: Minimind, workspace: Path, plan: Plan) -> None:
+    plan(steps=4000, step_seconds=0.01)
+    run = start(minimind, workspace)
+    assert f"{run}: paused." in minimind("runs", "pause", run).out
+    called = minimind("runs", "stop", run)
+    assert (called.code, f"{run}: stopped." in called.out) == (0, True)
+
+
 def test_resume_wakes_a_paused_run(minimind: Minimind, workspace: Path, plan: Plan) -> None:
     plan(steps=150, step_seconds=0.01)
     run = start(minimind, workspace)

@@ -15,10 +15,12 @@ import pytest
 from pydantic import ValidationError
 from run_helpers import wait_for
 
+from engine.language import set_language
 from engine.run.clock import awake_seconds, now_utc_iso, utc_iso
 from engine.run.folder import RunFolder
 from engine.run.lock import RunLock
 from engine.run.observe import SILENCE_SECONDS, observe
+from engine.run.phase_words import phase_word
 from engine.run.process import this_process
 from engine.run.schema import Outcome, Phase, ProcessIdentity, State, Status
 from engine.run.status import StatusWriter, encode_record, read_status
@@ -134,6 +136,14 @@ def test_stalled_is_judged_by_the_usual_pace(
     assert (seen.state is State.STALLED) is stalled
     if stalled:
         assert seen.is_live and seen.is_inferred and "step 50" in seen.message
+
+
+def test_the_phase_of_a_stall_is_told_in_the_person_s_language(folder: RunFolder) -> None:
+    put(folder, idle=5000, phase=Phase.TOKENISING)
+    assert "tokenising" in observe(folder).message
+    set_language("zh")
+    message = observe(folder).message
+    assert "tokenising" not in message and phase_word(Phase.TOKENISING) in message
 
 
 def test_a_pause_is_never_a_stall(folder: RunFolder) -> None:

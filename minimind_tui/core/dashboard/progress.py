@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from engine.language import _
 from engine.run.clock import parse_utc
 from engine.run.observe import Observation
+from engine.run.phase_words import phase_word
 from engine.run.schema import ENDED_STATES, Phase, State, Status
 from minimind_tui import words
 from minimind_tui.core.run_words import StateLook, look_of
@@ -97,7 +98,7 @@ def _phase(seen: Observation, status: Status) -> tuple[str, float | None]:
             time=words.duration(seen.idle_s), usual=_interval(status.usual_interval or 0.0)
         )
         return quiet, share
-    word = words.phase_word(status.phase)
+    word = phase_word(status.phase)
     return (word if share is None else f"{word} {share:.0%}"), share
 
 
