@@ -12,7 +12,7 @@ from textual.command import CommandPalette
 from textual.dom import DOMNode
 from textual.message import Message
 from textual.screen import Screen
-from textual.theme import Theme, ThemeProvider
+from textual.theme import Theme
 from textual.timer import Timer
 
 from engine.errors import UserError
@@ -26,7 +26,7 @@ from minimind_tui.app.bindings import bindings_of
 from minimind_tui.app.dialogs import Choice, ChoiceDialog
 from minimind_tui.app.guarding import describe, guarded, tell
 from minimind_tui.app.leaving import farewell, leave_dialog
-from minimind_tui.app.palette import commands
+from minimind_tui.app.palette import Actions, Themes, commands
 from minimind_tui.app.themes import OURS, variables_of
 from minimind_tui.app.widgets.top_bar import TopBar
 from minimind_tui.core.preferences import Preferences, load_preferences, save_preferences
@@ -328,11 +328,13 @@ class MinimindApp(App[int]):
     def action_command_palette(self) -> None:
         """Textual's palette, in the current language."""
         if not CommandPalette.is_open(cast(App[object], self)):
-            self.push_screen(CommandPalette(placeholder=_("Find an action by its name"), id="--command-palette"))
+            self.push_screen(
+                CommandPalette([Actions], placeholder=_("Find an action by its name"), id="--command-palette")
+            )
 
     def search_themes(self) -> None:
         """Textual's palette of themes, in the current language."""
-        self.push_screen(CommandPalette([ThemeProvider], placeholder=_("Find a theme by its name")))
+        self.push_screen(CommandPalette([Themes], placeholder=_("Find a theme by its name")))
 
     def save_picture(self) -> None:
         """Save what is seen as an SVG file in the current folder."""

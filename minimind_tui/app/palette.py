@@ -1,18 +1,49 @@
 """The command palette: every action of the key table on the screen below, in the current language."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from textual.app import SystemCommand
 from textual.binding import Binding
+from textual.command import DiscoveryHit, Hit, Hits
 from textual.screen import Screen
+from textual.system_commands import SystemCommandsProvider
+from textual.theme import ThemeProvider
 
 from engine.language import _
 from minimind_tui.app.reachable import Reachable, reachable_keys
 
 if TYPE_CHECKING:
     from minimind_tui.app.application import MinimindApp
+
+
+class Actions(SystemCommandsProvider):
+    """The actions of the screen below, found by name."""
+
+    async def search(self, query: str) -> Hits:
+        """The actions called so, or the word that there are none."""
+        async for hit in _or_nothing(super().search(query), self.app.action_command_palette):
+            yield hit
+
+
+class Themes(ThemeProvider):
+    """The themes, found by name."""
+
+    async def search(self, query: str) -> Hits:
+        """The themes called so, or the word that there are none."""
+        async for hit in _or_nothing(super().search(query), self.app.search_themes):
+            yield hit
+
+
+async def _or_nothing(hits: Hits, begin_anew: Callable[[], object]) -> AsyncIterator[DiscoveryHit | Hit]:
+    """What was found. That nothing was is a line of its own: Textual's says it in English whatever the language."""
+    nothing = True
+    async for hit in hits:
+        nothing = False
+        yield hit
+    if nothing:
+        yield Hit(0.0, _("Nothing matches."), begin_anew, help=_("Enter begins anew"))
 
 
 def commands(app: "MinimindApp", screen: Screen[object]) -> Iterable[SystemCommand]:

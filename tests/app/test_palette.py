@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from screens import running, until, until_shown
+from screens import running, screen_text, until, until_shown
 from textual.command import CommandPalette
 from textual.widgets import OptionList
 
@@ -47,6 +47,22 @@ async def test_the_palette_opens_finds_and_closes(language: str, words: str) -> 
         await until(pilot, lambda: app.screen.query_one(OptionList).option_count > 0)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, PreferencesScreen))
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Nothing matches."), ("zh", "没有匹配的项。")])
+@pytest.mark.parametrize("which", ["command_palette", "change_theme"])
+async def test_that_nothing_is_found_is_said_in_our_words(language: str, words: str, which: str) -> None:
+    set_language(language)
+    async with running() as (app, pilot):
+        await app.run_action(which)
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette))
+        await pilot.press(*"zzqq")
+        await until_shown(pilot, words)
+        await pilot.pause(0.8)  # Textual's own line would come by now
+        assert "No matches found" not in screen_text(app) and words in screen_text(app)
+        first = app.screen
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette) and app.screen is not first)
 
 
 async def test_themes_are_found_in_the_palette() -> None:
