@@ -27,6 +27,7 @@ from minimind_tui.app.dialogs import Choice, ChoiceDialog
 from minimind_tui.app.guarding import describe, guarded, tell
 from minimind_tui.app.leaving import farewell, leave_dialog
 from minimind_tui.app.palette import Actions, Themes, commands
+from minimind_tui.app.preloading import preload
 from minimind_tui.app.themes import OURS, variables_of
 from minimind_tui.app.widgets.top_bar import TopBar
 from minimind_tui.core.preferences import Preferences, load_preferences, save_preferences
@@ -38,6 +39,9 @@ _IDLE_SECONDS = 2.0
 _KEEP_SECONDS = 0.3
 """How long a theme must have been seen before it is kept."""
 
+
+_PRELOAD_SECONDS = 0.3
+"""When screens are imported that were not asked for yet: the first one stands by then."""
 
 
 class Probed(Message):
@@ -89,6 +93,7 @@ class MinimindApp(App[int]):
             tell(self, self._problem, severity="warning")
         self._look_regularly()
         self._probe_in_background()
+        self.set_timer(_PRELOAD_SECONDS, preload, name="preload")
 
     def _look_regularly(self) -> None:
         if self._look_timer is not None:

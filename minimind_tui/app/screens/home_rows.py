@@ -3,6 +3,7 @@
 from textual.content import Content
 
 from engine.language import _
+from engine.run.phase_words import phase_word
 from engine.run.schema import State
 from minimind_tui import words
 from minimind_tui.app.texts import styled
@@ -30,7 +31,7 @@ def _progress(row: NowRow, width: int) -> Content:
     if row.share is None or row.state not in (State.RUNNING, State.STOPPING, State.PAUSED):
         text = one_line(row.message)
         if row.state in (State.STARTING, State.RUNNING) and row.phase:
-            text = words.phase_word(row.phase)
+            text = phase_word(row.phase)
         return styled((text, "$quiet")).truncate(width, ellipsis=True)
     bar = max(8, min(40, width // 4))
     done = round(row.share * bar)
@@ -40,7 +41,7 @@ def _progress(row: NowRow, width: int) -> Content:
         if row.eta_s is not None:
             line += styled("  ", (_("{time} left").format(time=words.duration(row.eta_s)), "bold"))
         elif row.phase:
-            line += styled("  ", (words.phase_word(row.phase), "$quiet"))
+            line += styled("  ", (phase_word(row.phase), "$quiet"))
     if row.loss is not None:
         line += styled("  ", (_("loss"), "$quiet"), f" {words.loss(row.loss)}")
     room = min(_MOST_CURVE, width - line.cell_length - 2)

@@ -36,7 +36,7 @@ from minimind_tui.core.dashboard.requests import request_words
 from minimind_tui.core.dashboard.samples import sample_pages
 from minimind_tui.safe_text import one_line
 
-SLICE_SECONDS = 0.05
+SLICE_SECONDS = 0.1
 """How long one look reads at most; what is left is read a moment later, so that keys stay alive."""
 
 _BREATH = 0.01
