@@ -56,8 +56,7 @@ def compare_with_snapshot(name: str, text: str, *, hide: dict[str, str] | None =
 
     `hide` maps patterns of what differs from run to run (times, ids, speeds) to what stands for it.
     """
-    for pattern, stand_in in (hide or {}).items():
-        text = re.sub(pattern, lambda found, stand_in=stand_in: _same_width(found[0], stand_in), text)
+    text = _hidden(text, hide)
     path = SNAPSHOTS / f"{name}.txt"
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.write_text(text, encoding="utf-8")
@@ -69,18 +68,32 @@ def compare_with_snapshot(name: str, text: str, *, hide: dict[str, str] | None =
         pytest.fail(f"{path.name} differs; UPDATE_SNAPSHOTS=1 takes the new one\n" + "\n".join(lines), pytrace=False)
 
 
-async def settle_on_snapshot(pilot: Pilot[int], name: str, look: Callable[[], str], seconds: float = 5.0) -> None:
+async def settle_on_snapshot(
+    pilot: Pilot[int],
+    name: str,
+    look: Callable[[], str],
+    seconds: float = 5.0,
+    *,
+    hide: dict[str, str] | None = None,
+) -> None:
     """Wait until what `look` sees is the snapshot, then hold it against that: a slow machine draws in pieces."""
     path = SNAPSHOTS / f"{name}.txt"
     wanted = path.read_text(encoding="utf-8") if path.is_file() else ""
     for _attempt in range(int(seconds / 0.05)):
-        if look() == wanted:
+        if _hidden(look(), hide) == wanted:
             break
         await pilot.pause(0.05)
-    compare_with_snapshot(name, look())
+    compare_with_snapshot(name, look(), hide=hide)
 
 
 Step = Callable[[Pilot[int]], Awaitable[None]]
+
+
+def _hidden(text: str, hide: dict[str, str] | None) -> str:
+    """The text with stand-ins for what differs from run to run."""
+    for pattern, stand_in in (hide or {}).items():
+        text = re.sub(pattern, lambda found, stand_in=stand_in: _same_width(found[0], stand_in), text)
+    return text
 
 
 def _same_width(found: str, stand_in: str) -> str:

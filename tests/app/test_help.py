@@ -1,7 +1,7 @@
 """The help: the keys of the screen below it, those of its charts too, found by what they do."""
 
 import pytest
-from screens import compare_with_snapshot, running, screen_text, until_shown
+from screens import running, screen_text, settle_on_snapshot, until_shown
 from textual.app import ComposeResult
 from textual.widget import Widget
 
@@ -119,5 +119,4 @@ async def test_it_looks_as_it_should(size: str, language: str) -> None:
     columns, rows = map(int, size.split("x"))
     async with running(size=(columns, rows)) as (app, pilot):
         await pilot.press("question_mark")
-        await pilot.pause(0.2)
-        compare_with_snapshot(f"help-{size}-{language}", screen_text(app))
+        await settle_on_snapshot(pilot, f"help-{size}-{language}", lambda: screen_text(app))

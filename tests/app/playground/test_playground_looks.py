@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playground_driving import opened, without_footer, write
 from run_material import write_run
-from screens import SIZES, compare_with_snapshot, running, screen_text, settle_on_snapshot, until, until_shown
+from screens import SIZES, running, screen_text, settle_on_snapshot, until, until_shown
 
 from engine.language import set_language
 from minimind_tui.app.screens.playground.typing_fields import PromptArea
@@ -120,14 +120,14 @@ async def test_how_it_looks(size: str, language: str, workspace: Path, monkeypat
     write_run(workspace, steps=200)
     async with running(size=SIZES[size]) as (app, pilot):
         screen = await opened(app, pilot)
-        compare_with_snapshot(f"playground-empty-{size}-{language}", without_footer(app))
+        await settle_on_snapshot(pilot, f"playground-empty-{size}-{language}", lambda: without_footer(app))
         await write(pilot, screen, "Once")
         await write(pilot, screen, "limit")
-        compare_with_snapshot(f"playground-{size}-{language}", without_footer(app))
+        await settle_on_snapshot(pilot, f"playground-{size}-{language}", lambda: without_footer(app))
         await pilot.press("ctrl+d")
         await until_shown(pilot, "150")
         await settle_on_snapshot(pilot, f"playground-models-{size}-{language}", lambda: without_footer(app))
         await pilot.press("down", "down", "enter")
         await until(pilot, lambda: len(screen.query(".pane")) == 2)
         await write(pilot, screen, "从前")
-        compare_with_snapshot(f"playground-two-{size}-{language}", without_footer(app))
+        await settle_on_snapshot(pilot, f"playground-two-{size}-{language}", lambda: without_footer(app))

@@ -168,16 +168,6 @@ async def test_every_size_works(workspace: Path, size: tuple[int, int]) -> None:
         assert not app.troubles
 
 
-@pytest.mark.parametrize("theme", ["minimind-light", "ansi-dark", "nord"])
-async def test_every_theme_works(workspace: Path, theme: str) -> None:
-    async with comparing(*two(workspace)) as (app, pilot, _screen):
-        if theme not in app.available_themes:
-            pytest.skip(f"Textual has no theme {theme}")
-        app.theme = theme
-        await pilot.pause()
-        assert "Settings that differ" in screen_text(app) and not app.troubles
-
-
 async def test_the_language_changes_in_place(workspace: Path) -> None:
     async with comparing(*two(workspace)) as (app, pilot, screen):
         await pilot.press("v", "f7")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from run_material import write_run
 from runs_browsing import browser, chosen, listed, settled, some_runs
-from screens import running, screen_text, until, until_shown
+from screens import screen_text, until, until_shown
 from textual.color import Color
 
 from engine.run.annotations import write_note
@@ -26,18 +26,6 @@ async def test_every_size_works(workspace: Path, size: tuple[int, int]) -> None:
         await pilot.resize_terminal(*size)
         await pilot.pause()
         assert screen.selected is not None
-
-
-@pytest.mark.parametrize("theme", ["minimind-light", "ansi-light", "ansi-dark", "nord"])
-async def test_every_theme_works_and_the_cursor_is_more_than_a_colour(workspace: Path, theme: str) -> None:
-    some_runs(workspace)
-    async with running(size=(120, 36)) as (app, pilot):
-        if theme not in app.available_themes:
-            pytest.skip(f"Textual has no theme {theme}")
-        app.theme = theme
-        await pilot.press("f4")
-        await until_shown(pilot, "›")
-        assert not app.troubles
 
 
 @pytest.mark.parametrize("theme", ["minimind-dark", "minimind-light"])

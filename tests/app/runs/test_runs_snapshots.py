@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from run_material import EPOCH, Attempt, write_run
 from runs_browsing import browser, settled
-from screens import SIZES, compare_with_snapshot, screen_text, until
+from screens import SIZES, screen_text, settle_on_snapshot, until
 from test_compare_screen import comparing
 
 from engine.language import set_language
@@ -73,9 +73,8 @@ async def test_browser(workspace: Path, size: str, language: str) -> None:
     mixed(workspace)
     async with browser(SIZES[size]) as (app, pilot, screen):
         await pilot.press("space", "down", "space", "down")
-        await pilot.pause(0.2)
         await settled(pilot, screen)
-        compare_with_snapshot(f"runs-{size}-{language}", screen_text(app), hide=HIDE)
+        await settle_on_snapshot(pilot, f"runs-{size}-{language}", lambda: screen_text(app), hide=HIDE)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -86,9 +85,8 @@ async def test_details_asked_for(workspace: Path, size: str, language: str) -> N
     async with browser(SIZES[size]) as (app, pilot, screen):
         await pilot.press("end")
         await pilot.press("i")
-        await pilot.pause(0.2)
         await settled(pilot, screen)
-        compare_with_snapshot(f"runs-details-{size}-{language}", screen_text(app), hide=HIDE)
+        await settle_on_snapshot(pilot, f"runs-details-{size}-{language}", lambda: screen_text(app), hide=HIDE)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -97,7 +95,7 @@ async def test_empty(workspace: Path, size: str, language: str) -> None:
     set_language(language)
     async with browser(SIZES[size]) as (app, pilot, screen):
         await settled(pilot, screen)
-        compare_with_snapshot(f"runs-empty-{size}-{language}", screen_text(app))
+        await settle_on_snapshot(pilot, f"runs-empty-{size}-{language}", lambda: screen_text(app))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -108,9 +106,8 @@ async def test_filter_error(workspace: Path, size: str, language: str) -> None:
     async with browser(SIZES[size]) as (app, pilot, screen):
         await pilot.press("slash")
         screen.query_one(FilterInput).value = "mini learning_rat>=1e-3"
-        await pilot.pause(0.2)
         await settled(pilot, screen)
-        compare_with_snapshot(f"runs-filter-error-{size}-{language}", screen_text(app), hide=HIDE)
+        await settle_on_snapshot(pilot, f"runs-filter-error-{size}-{language}", lambda: screen_text(app), hide=HIDE)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -120,5 +117,4 @@ async def test_compare(workspace: Path, size: str, language: str) -> None:
     folders = mixed(workspace)
     async with comparing(folders[7], folders[2], folders[4], size=SIZES[size]) as (app, pilot, screen):
         await until(pilot, lambda: screen.comparison is not None)
-        await pilot.pause(0.2)
-        compare_with_snapshot(f"compare-{size}-{language}", screen_text(app), hide=HIDE)
+        await settle_on_snapshot(pilot, f"compare-{size}-{language}", lambda: screen_text(app), hide=HIDE)

@@ -59,33 +59,34 @@ async def test_every_setting_is_shown_explained_and_can_be_reached(workspace: Pa
         assert seen == set(SPECS)
 
 
-@pytest.mark.parametrize(
-    ("name", "typed", "words"),
-    [
-        ("epochs", "x", "epochs = x (this form): expected a whole number."),
-        ("epochs", "0", "expected 1 or more."),
-        ("hidden_size", "9999999", "expected 65536 or less."),
-        ("learning_rate", "-1", "expected more than 0."),
-        ("learning_rate", "nan", "expected a finite number."),
-        ("adam_beta1", "1", "expected less than 1."),
-        ("head_dim", "wide", "expected auto or a whole number."),
-        ("time_budget", "soon", "expected a duration such as 90s, 30m, 2h or 1h30m."),
-        ("deadline", "25:00", "expected a moment such as 08:00"),
-        ("device", "tpu", "expected text that matches"),
-        ("save_weight", "a/b", "expected text that matches"),
-        ("data_path", "", "expected at least 1 character."),
-    ],
-)
-async def test_what_is_wrong_is_told_in_place(workspace: Path, name: str, typed: str, words: str) -> None:
+WRONG = [
+    ("epochs", "x", "epochs = x (this form): expected a whole number."),
+    ("epochs", "0", "expected 1 or more."),
+    ("hidden_size", "9999999", "expected 65536 or less."),
+    ("learning_rate", "-1", "expected more than 0."),
+    ("learning_rate", "nan", "expected a finite number."),
+    ("adam_beta1", "1", "expected less than 1."),
+    ("head_dim", "wide", "expected auto or a whole number."),
+    ("time_budget", "soon", "expected a duration such as 90s, 30m, 2h or 1h30m."),
+    ("deadline", "25:00", "expected a moment such as 08:00"),
+    ("device", "tpu", "expected text that matches"),
+    ("save_weight", "a/b", "expected text that matches"),
+    ("data_path", "", "expected at least 1 character."),
+]
+
+
+async def test_what_is_wrong_is_told_in_place(workspace: Path) -> None:
     async with running(size=(80, 24)) as (app, pilot):
         screen = await at_step(app, pilot, "settings")
-        await field(pilot, screen, name, typed)
-        assert words in flat(app)
-        assert f"! {name}" in screen_text(app) and "1 wrong" in screen_text(app)
-        assert ("! Data" if name == "data_path" else "! Settings") in screen_text(app)
-        await pilot.press("ctrl+z")
-        await pilot.pause()
-        assert words not in flat(app) and "wrong" not in screen_text(app) and screen.draft.form.changed == []
+        for name, typed, words in WRONG:
+            await field(pilot, screen, name, typed)
+            assert words in flat(app), (name, typed)
+            assert f"! {name}" in screen_text(app) and "1 wrong" in screen_text(app)
+            assert ("! Data" if name == "data_path" else "! Settings") in screen_text(app)
+            await pilot.press("ctrl+z")
+            await pilot.pause()
+            assert words not in flat(app) and "wrong" not in screen_text(app), (name, typed)
+            assert screen.draft.form.changed == []
 
 
 async def test_a_switch_that_this_version_lacks_is_told(workspace: Path) -> None:
