@@ -59,6 +59,7 @@ class CompareScreen(BaseScreen):
             yield PlainText(id="compare-text")
 
     def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self._show_tables())  # signs have its colours
         self.look(everything=True)
         self.set_interval(self.minimind.preferences.refresh_seconds, self._tick, name="look at the runs")
 
