@@ -1,5 +1,6 @@
 """What holds for every test: messages are in English, and no test leaves another language behind."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -19,6 +20,13 @@ def english() -> Iterator[None]:
         os.environ.pop("MINIMIND_LANG", None)
     else:
         os.environ["MINIMIND_LANG"] = before
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: garbage is sought among what the tests make, which costs a fifth less."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 
 from engine.estimate.device_probe import DeviceFacts
 from engine.language import current_language, set_language
@@ -24,6 +26,22 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     set_language("en")
     yield tmp_path
     set_language(spoken)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def styles_parsed_once() -> Iterator[None]:
+    """A thousand applications are made here, all of the same styles: each text is parsed once for each theme."""
+    parse, known = Stylesheet._parse_rules, {}  # type: ignore[var-annotated]
+
+    def parse_or_know(sheet: Stylesheet, *arguments: object, **named: object) -> list[RuleSet]:
+        key = (arguments, frozenset(named.items()), frozenset(sheet._variables.items()))
+        if key not in known:
+            known[key] = parse(sheet, *arguments, **named)  # type: ignore[arg-type]
+        return known[key]  # type: ignore[no-any-return]
+
+    Stylesheet._parse_rules = parse_or_know  # type: ignore[method-assign, assignment]
+    yield
+    Stylesheet._parse_rules = parse  # type: ignore[method-assign]
 
 
 @pytest.fixture
