@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -154,9 +155,17 @@ def test_a_process_that_cannot_be_started_raises(process: GenerationProcess, mon
 
 
 def test_a_long_prompt_does_not_hold_up_who_asks(process: GenerationProcess, listener: Listener) -> None:
-    started = time.monotonic()
+    first = ask(process, "x")
+    listener.wait(lambda heard: listener.ended(first))
+    pid = process.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)  # it reads nothing now: who wrote to it would wait
+    wake = threading.Timer(20, os.kill, (pid, signal.SIGCONT))
+    wake.start()
     number = ask(process, "wide \ud800 " * 300_000)
-    assert time.monotonic() - started < 1.0
+    assert wake.is_alive(), "who asked waited until it read on"
+    wake.cancel()
+    os.kill(pid, signal.SIGCONT)
     listener.wait(lambda heard: listener.ended(number))
 
 

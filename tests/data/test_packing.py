@@ -49,8 +49,8 @@ def test_packing_is_a_function_of_its_arguments() -> None:
 
 def test_a_million_pieces_take_seconds_and_fill_the_rows() -> None:
     lengths = np.minimum(np.random.default_rng(0).geometric(1 / 100, 10**6), 512).astype(np.int64)
-    began = time.perf_counter()
+    began = time.process_time()
     row_of_piece, rows = pack_best_fit(lengths, 512)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     assert lengths.sum() / (rows * 512) > 0.999
     assert np.bincount(row_of_piece, weights=lengths).max() <= 512

@@ -301,7 +301,7 @@ def test_waiting_ends_with_the_run(folder: RunFolder) -> None:
     link.finish(State.FINISHED, Reason.COMPLETE, "")
     before = time.monotonic()
     assert wait_for_answer(folder, request_id, 30.0) is None
-    assert time.monotonic() - before < 5
+    assert time.monotonic() - before < 20
 
 
 def test_children_find_the_package_and_keep_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

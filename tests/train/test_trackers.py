@@ -125,7 +125,7 @@ def test_one_whose_queue_fills_up_is_switched_off_without_waiting(
     for step in range(1, 200):
         trackers.log({"loss": 1.0}, step)
         time.sleep(0.001)
-    assert time.monotonic() - begin < 3.0
+    assert time.monotonic() - begin < 30.0  # the one that blocks does so for 60
     assert trackers.active == ("recorder",)
     trackers.finish("finished")
     assert len(healthy.heard) == 201
@@ -147,17 +147,17 @@ def test_one_that_does_not_answer_is_noticed_at_the_next_log(
     trackers.log({"loss": 1.0}, 3)
     begin = time.monotonic()
     trackers.finish("finished")
-    assert time.monotonic() - begin < 1.0 and len(problems) == 1
+    assert time.monotonic() - begin < 10.0 and len(problems) == 1  # 20 are given to one that may still answer
     blocking.release.set()
 
 
 def test_finishing_takes_a_bounded_time_however_many_block(info: RunInfo, on_problem: Any, problems: list[Any]) -> None:
-    blocking = [Blocking("finish") for _ in range(3)]
+    blocking = [Blocking("finish") for _ in range(40)]
     trackers = Trackers([*blocking, Recorder()], info, on_problem, finish_seconds=0.3)
     begin = time.monotonic()
     trackers.finish("stopped")
-    assert time.monotonic() - begin < 1.5
-    assert len(problems) == 3 and all("did not finish in time" in sentence for _, sentence, _ in problems)
+    assert time.monotonic() - begin < 10  # one after the other they would take 12
+    assert len(problems) == 40 and all("did not finish in time" in sentence for _, sentence, _ in problems)
     assert all(tracker.abandoned for tracker in blocking)
     for tracker in blocking:
         tracker.release.set()

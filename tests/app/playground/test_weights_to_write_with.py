@@ -78,4 +78,4 @@ async def test_without_a_model_it_says_how_to_begin(workspace: Path) -> None:
         await until_shown(pilot, "Choose a model first: ctrl+o.")
         assert not screen.state.left.answers
         write_run(workspace)
-        await until_shown(pilot, "Type a beginning", 5)
+        await until_shown(pilot, "Type a beginning")

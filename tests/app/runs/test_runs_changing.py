@@ -60,9 +60,7 @@ async def test_who_scrolls_away_from_the_cursor_is_not_brought_back(workspace: P
     async with browser() as (app, pilot, screen):
         for _turn in range(6):
             await pilot._post_mouse_events([MouseScrollDown], RunList, button=0)
-        await pilot.pause(0.5)
-        shown = screen_text(app)
-        assert ids[0] not in shown
+        await until(pilot, lambda: ids[0] not in screen_text(app))
         rename_run(RunFolder(workspace / "runs" / ids[5]), "changed")
         app.index.forget(RunFolder(workspace / "runs" / ids[5]))
         app.index.poll()
