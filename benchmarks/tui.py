@@ -222,8 +222,8 @@ def viewers(seconds: float, count: int = 10) -> None:
         share = 0.0
         for watched in (False, True) * 3 + (False,):
             sessions = [Session(folder.id, core=cores[1]) for _viewer in range(count if watched else 0)]
-            for session in sessions:
-                session.ready()
+            for session in sessions:  # not until they rest: the run they show trains on
+                session.read(60, until=lambda seen: b"Quit" in seen)
             _watch(sessions, 3)
             first, cpu = len(_train_lines(folder)), sum(session.cpu() for session in sessions)
             _watch(sessions, seconds)

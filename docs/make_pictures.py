@@ -8,6 +8,7 @@ rates, and a third that still trains while its picture is taken. A FOLDER with s
 
 import argparse
 import asyncio
+import html
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.cells import cell_len
 from textual.pilot import Pilot
 
 from engine.language import LANGUAGES, set_language
@@ -138,6 +140,28 @@ def without_web_fonts(svg: str) -> str:
     return svg.replace("Fira Code, monospace", "monospace").replace("Fira Code", "monospace")
 
 
+def with_wide_characters(svg: str) -> str:
+    """The picture with Chinese as wide as it is in a terminal: Rich allows each character one column."""
+
+    def widened(found: re.Match[str]) -> str:
+        begin, length, middle, text = found.groups()
+        shown = html.unescape(text)
+        return f'{begin}textLength="{float(length) / len(shown) * cell_len(shown):g}"{middle}>{text}</text>'
+
+    return re.sub(r'(<text [^>]*?)textLength="([\d.]+)"([^>]*)>([^<]+)</text>', widened, svg)
+
+
+def without_folders(svg: str) -> str:
+    """The picture without the names of the folders of whoever took it: others of the same width stand there."""
+    for folder, stand_in in (
+        (Path(__file__).parents[1], "~/minimind-tui"),
+        (os.environ["MINIMIND_CONFIG"], "~/.config/minimind-tui"),
+    ):
+        name = str(folder)
+        svg = svg.replace(name, stand_in[: len(name)].ljust(len(name), "_"))
+    return svg
+
+
 async def take(name: str, drive: Driven, language: str, out: Path) -> None:
     """One picture, of an application of its own."""
     set_language(language)
@@ -155,7 +179,7 @@ async def take(name: str, drive: Driven, language: str, out: Path) -> None:
         if app.troubles:
             raise SystemExit(f"{name} ({language}): {app.troubles}")
     path = out / f"{name}.{language}.svg"
-    path.write_text(without_web_fonts(svg), encoding="utf-8")
+    path.write_text(without_folders(with_wide_characters(without_web_fonts(svg))), encoding="utf-8")
     print(f"{path}  {path.stat().st_size / 1000:.0f} kB")
 
 
