@@ -1,4 +1,4 @@
-"""What holds for every test: messages are in English, and no test leaves another language behind."""
+"""What holds for every test: messages are in English, a terminal has its own size, garbage is sought now and then."""
 
 import gc
 import os
@@ -20,6 +20,13 @@ def english() -> Iterator[None]:
         os.environ.pop("MINIMIND_LANG", None)
     else:
         os.environ["MINIMIND_LANG"] = before
+
+
+@pytest.fixture(autouse=True)
+def terminals_have_their_own_size() -> None:
+    """A library that was loaded may have told the environment the size of a terminal: no other one has it."""
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
 
 
 def pytest_collection_finish() -> None:
