@@ -39,7 +39,7 @@ def test_from_the_wizard_to_a_resumed_run(workspace: Path) -> None:
     first.press("n")
     first.until_shown("1 Preset", "mini", "full")
     first.press("enter")
-    first.until_shown("2 Data", "5,453 documents", "row 1")
+    first.until_shown("2 Data", "What is in it", "tokens for each")
     first.press("ctrl+n")
     first.until_shown("3 Settings", "learning_rate")
     first.press("ctrl+n")

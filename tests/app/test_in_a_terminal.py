@@ -134,10 +134,7 @@ def test_leaving_does_not_wait_for_a_slow_probe(workspace: Path, monkeypatch: py
 def test_leaving_does_not_wait_for_threads_that_have_nothing_to_do(workspace: Path) -> None:
     write_run(workspace, steps=150, total_steps=600, state=State.CRASHED)
     patient = (
-        "import sys\n"
-        "import minimind_tui.app.entry as entry\n"
-        "entry._THREAD_SECONDS = 300.0\n"
-        "sys.exit(entry.main())\n"
+        "import sys\nimport minimind_tui.app.entry as entry\nentry._THREAD_SECONDS = 300.0\nsys.exit(entry.main())\n"
     )
     session = Terminal("last", command=[sys.executable, "-c", patient])
     session.until_shown("It crashed", "goes on")  # a thread has looked at the checkpoint

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 from torch.nn import functional as F
-from training_runs import logged
+from training_runs import logged, write_texts
 
 from engine.run.jsonl_log import read_lines
 from engine.train.validation import ValidationResult, overfitting, validate
@@ -81,7 +81,8 @@ def test_a_warning_is_due_when_validation_rises_while_training_falls(history, wa
 
 
 def test_a_run_that_learns_by_heart_is_warned(workshop):
-    run = workshop.make(epochs=40, eval_interval=12, learning_rate=3e-2, hidden_size=32, save_interval=0)
+    few = str(write_texts(workshop.folder / "few.jsonl", count=60))
+    run = workshop.make(data_path=few, epochs=30, eval_interval=6, learning_rate=3e-2, hidden_size=32, save_interval=0)
     workshop.train(run)
     validations = [loss for _step, loss in logged(run, "validation")]
     assert validations[-1] > min(validations), "the test needs a run that overfits"

@@ -5,7 +5,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import pytest
 from screens import running, screen_text, until, until_shown
 from wizard_steps import at_step, flat, type_into, until_told, write_tales
 
@@ -102,42 +101,59 @@ async def test_what_was_typed_last_counts_though_one_leaves_at_once(workspace: P
         assert screen.query_one("#data-path", FormInput).value == "x.jsonl"
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "is empty"),
-        (gzip.compress(b'{"text": "a"}\n', mtime=0), "is compressed (gzip)"),
-        (b'[{"text": "a"}]', "is one JSON array"),
-        (b'{\n "text": "a"\n}\n', "JSON spread over several lines"),
-        (b'{"conversations": [{"role": "user"}]}\n', "conversation (SFT) data"),
-        (b'{"body": "some text"}\n', "--text_field body"),
-        (b"just words\n", "none of its first 1 lines is a JSON object"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
-        ('{"text": "文字"}\n'.encode("utf-16"), "UTF-16"),
-        (b'{"text": "good enough to be read"}\n{"text": 5}\n', "of the lines cannot be used"),
-    ],
-)
-async def test_a_bad_file_is_explained_where_it_is_chosen(workspace: Path, content: bytes, words: str) -> None:
-    (workspace / "datasets" / "a.jsonl").write_bytes(content)
+BAD = [
+    (b"", "is empty"),
+    (gzip.compress(b'{"text": "a"}\n', mtime=0), "is compressed (gzip)"),
+    (b'[{"text": "a"}]', "is one JSON array"),
+    (b'{\n "text": "a"\n}\n', "JSON spread over several lines"),
+    (b'{"conversations": [{"role": "user"}]}\n', "conversation (SFT) data"),
+    (b'{"body": "some text"}\n', "--text_field body"),
+    (b"just words\n", "none of its first 1 lines is a JSON object"),
+    (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+    ('{"text": "文字"}\n'.encode("utf-16"), "UTF-16"),
+    (b'{"text": "good enough to be read"}\n{"text": 5}\n', "of the lines cannot be used"),
+]
+
+
+async def test_a_bad_file_is_explained_where_it_is_chosen(workspace: Path) -> None:
+    for place, (content, _words) in enumerate(BAD):
+        (workspace / f"bad{place}.jsonl").write_bytes(content)
     async with running(size=(120, 36)) as (app, pilot):
         screen = await at_step(app, pilot, "data")
+        path = screen.query_one("#data-path", FormInput)
+        good = path.value
+        for place, (_content, words) in enumerate(BAD):
+            path.value = f"bad{place}.jsonl"
+            await until_told(pilot, words)
+            assert "✗" in screen_text(app)
+            await until(pilot, lambda: "! Data" in screen_text(app))
+            assert screen.draft.wrong_steps == {"data"} and app.troubles == []
+            path.value = good
+            await until(pilot, lambda: "! Data" not in screen_text(app))
+
+
+async def test_a_bad_file_beside_the_others_is_explained_as_the_cursor_comes_to_it(workspace: Path) -> None:
+    (workspace / "datasets" / "a.jsonl").write_bytes(b"")
+    async with running(size=(120, 36)) as (app, pilot):
+        await at_step(app, pilot, "data")
         await pilot.press("up")
-        await until_told(pilot, words)
-        assert "✗" in screen_text(app)
-        await until(pilot, lambda: "! Data" in screen_text(app))
-        assert screen.draft.wrong_steps == {"data"} and app.troubles == []
+        await until_told(pilot, "is empty")
         await pilot.press("down")
         await until(pilot, lambda: "! Data" not in screen_text(app))
 
 
-@pytest.mark.parametrize("path", ["nothing.jsonl", "datasets", "", "[red]x[/red]"])
-async def test_a_path_that_names_no_file_is_explained(workspace: Path, path: str) -> None:
+async def test_a_path_that_names_no_file_is_explained(workspace: Path) -> None:
     async with running(size=(80, 24)) as (app, pilot):
         screen = await at_step(app, pilot, "data")
-        screen.query_one("#data-path", FormInput).value = path
-        words = {"datasets": "is a folder", "": "at least 1 character"}.get(path, "There is no file")
-        await until_told(pilot, words)
-        assert app.troubles == [] and path in screen_text(app)
+        for path, words in (
+            ("nothing.jsonl", "There is no file"),
+            ("datasets", "is a folder"),
+            ("", "at least 1 character"),
+            ("[red]x[/red]", "There is no file"),
+        ):
+            screen.query_one("#data-path", FormInput).value = path
+            await until_told(pilot, words)
+            assert app.troubles == [] and path in screen_text(app)
 
 
 async def test_lines_that_are_wrong_are_named(workspace: Path) -> None:
