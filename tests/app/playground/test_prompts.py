@@ -7,6 +7,7 @@ import pytest
 from playground_driving import asked, opened, pids, write
 from run_material import write_run
 from screens import running, screen_text, until, until_shown
+from textual.widgets import Input
 
 from minimind_tui.app.screens.playground.typing_fields import PromptArea
 
