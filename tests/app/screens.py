@@ -8,7 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from textual._context import visible_screen_stack
 from textual.pilot import Pilot
+from textual.strip import Strip
 
 from minimind_tui.app.application import MinimindApp
 
@@ -28,10 +30,22 @@ async def running(
     assert app.troubles == [], app.troubles
 
 
+def drawn(app: MinimindApp) -> list[Strip]:
+    """What the screen shows, a line a line, with its colours.
+
+    What is behind a dialog is drawn with it, and kept: it has to be known here as it is where the application draws.
+    """
+    token = visible_screen_stack.set(app._background_screens)
+    try:
+        return app.screen._compositor.render_strips()
+    finally:
+        visible_screen_stack.reset(token)
+
+
 def screen_text(app: MinimindApp) -> str:
     """What the screen shows, a line a line, without colours and without blanks at the ends."""
     width, height = app.size
-    lines = app.screen._compositor.render_strips()
+    lines = drawn(app)
     rows = ["".join(segment.text for segment in strip).rstrip() for strip in lines]
     assert len(rows) <= height and width
     return "\n".join(rows).rstrip() + "\n"

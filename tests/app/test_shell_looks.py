@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from placeholder_screen import Placeholder
 from run_material import write_run
-from screens import running, screen_text, until, until_shown
+from screens import drawn, running, screen_text, until, until_shown
 from textual.app import ComposeResult
 from textual.content import Content
 
@@ -50,7 +50,7 @@ async def test_without_colours_the_cursor_is_still_seen(monkeypatch: pytest.Monk
         await until_shown(pilot, "The guide's")
         turned = {
             name: any(segment.style.reverse for segment in strip if name in segment.text and segment.style)
-            for strip in app.screen._compositor.render_strips()
+            for strip in drawn(app)
             for name in ("Smoke test", "The guide's")
             if any(name in segment.text for segment in strip)
         }

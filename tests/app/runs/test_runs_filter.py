@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from runs_browsing import browser, chosen, listed, some_runs
-from screens import screen_text, until, until_shown
+from screens import drawn, screen_text, until, until_shown
 
 from minimind_tui.app.screens.runs.screen import RunsScreen
 
@@ -39,7 +39,7 @@ async def test_a_wrong_filter_is_explained_below_it_and_leaves_nothing_out(works
         await until_shown(pilot, "Did you mean crashed?")
         marked = [
             segment.text
-            for strip in app.screen._compositor.render_strips()
+            for strip in drawn(app)
             for segment in strip
             if segment.style and segment.style.underline and segment.text.strip()
         ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from run_material import write_run
 from runs_browsing import browser, chosen, listed, settled, some_runs
-from screens import screen_text, until, until_shown
+from screens import drawn, screen_text, until, until_shown
 from textual.color import Color
 
 from engine.run.annotations import write_note
@@ -35,7 +35,7 @@ async def test_what_matters_less_is_fainter(workspace: Path, theme: str) -> None
         await until_shown(pilot, "made")
         colours = {
             segment.text.strip(): segment.style
-            for strip in app.screen._compositor.render_strips()
+            for strip in drawn(app)
             for segment in strip
             if segment.style is not None
         }
