@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from engine.errors import UserError
 from engine.estimate.calibration import Calibration
 from engine.language import _, current_language
+from engine.run.process import this_process
 from engine.run.start import module_environment, python_module
 from engine.settings.settings import Settings
 
@@ -76,6 +77,7 @@ class CalibrationRun:
             "tokenizer": str(tokenizer),
             "context": context,
             "seconds": seconds,
+            "starter": this_process().model_dump(),
         }
         errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process has been read to its end
         try:

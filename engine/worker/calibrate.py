@@ -2,10 +2,10 @@
 
 One JSON request on standard input, JSON lines on standard output. Request: `settings` (by name), `tokenizer` (path),
 and optionally `data` (path; its rows are used where they are built already), `context` (the mean length of a token's
-document, for made-up rows) and `seconds` (about how long to measure where updates are short). Answer:
+document, for made-up rows), `seconds` (about how long to measure where updates are short) and `starter` (the process
+that asks, a ProcessIdentity: a calibration ends with it, also when it was gone before this one began). Answer:
 `{"phase": ..., "done": s, "total": s}` as it goes on, `{"warning": ...}`, and at the end `{"calibration": {...}}`; a
-mistake of the user is `{"error": ...}` and exit code 2. It touches no run's folder, and ends with the process that
-started it.
+mistake of the user is `{"error": ...}` and exit code 2. It touches no run's folder.
 """
 
 import os
@@ -42,6 +42,7 @@ class CalibrationRequest:
     data: str | None = None
     context: float | None = None
     seconds: float | None = None
+    starter: dict[str, Any] | None = None
 
 
 def read_request(line: bytes) -> CalibrationRequest:
@@ -71,11 +72,13 @@ class _Answer:
 def main() -> int:
     """Answer the request on standard input; returns the exit code."""
     let_waiting_threads_sleep()
-    _end_with_parent()
     answer = _Answer(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)  # what libraries print goes where it disturbs no line of ours
     try:
-        _calibrate(read_request(sys.stdin.buffer.readline()), answer)
+        request = read_request(sys.stdin.buffer.readline())
+        if request.starter is not None:
+            _end_with(request.starter)
+        _calibrate(request, answer)
     except UserError as error:
         answer.say(error=str(error))
         return 2
@@ -208,14 +211,18 @@ def _too_large(settings: "Settings") -> UserError:
     )
 
 
-def _end_with_parent() -> None:
-    """End this process when the one that started it is gone."""
-    from engine.run.parent_watch import ParentWatch
-    from engine.run.process import identify
+def _end_with(starter: dict[str, Any]) -> None:
+    """End this process when the one that asked is gone. Raises UserError when `starter` tells of no process."""
+    from pydantic import ValidationError
 
-    parent = identify(os.getppid())
-    if parent is not None:
-        ParentWatch(parent, on_lost=lambda: os._exit(0), on_hung=lambda: None).start()
+    from engine.run.parent_watch import ParentWatch
+    from engine.run.schema import ProcessIdentity
+
+    try:
+        process = ProcessIdentity.model_validate(starter)
+    except ValidationError as error:
+        raise UserError(_("The request for a calibration is not understood: {problem}").format(problem=error)) from None
+    ParentWatch(process, on_lost=lambda: os._exit(0), on_hung=lambda: None).start()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """From `minimind-tui [RUN]` to the running application, and what the shell shows afterwards."""
 
 import asyncio
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -18,10 +17,6 @@ if TYPE_CHECKING:
 _OK, _CRASHED, _MISTAKE = 0, 1, 2
 _THREAD_SECONDS = 2.0
 """How long threads that still work are waited for when the application has gone."""
-
-
-_COLLECT_AFTER = (20_000, 20, 20)
-"""Reading a long log makes and drops dictionaries by the hundred thousand; collecting every 700 costs a third more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,8 +84,6 @@ def _open(run: str | None, problem: str) -> int:
     from minimind_tui.app.terminal_state import TerminalState
 
     app = MinimindApp(open_first=folder, problem=problem)
-    gc.freeze()  # what was imported stays: no collection has to look through it again
-    gc.set_threshold(*_COLLECT_AFTER)
     terminal = TerminalState()
     # A loop of our own: the usual one waits at its end for every thread, however long that works.
     loop = asyncio.new_event_loop()

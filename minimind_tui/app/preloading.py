@@ -18,7 +18,7 @@ def preload() -> None:
 
     def load() -> None:
         for module in _MODULES:
-            with suppress(ImportError):  # whoever opens the screen is told
+            with suppress(Exception):  # whoever opens the screen is told
                 importlib.import_module(module)
 
     threading.Thread(target=load, name="preload", daemon=True).start()

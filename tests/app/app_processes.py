@@ -1,9 +1,12 @@
-"""The processes that runs of a test's workspace left: found, waited for, and ended."""
+"""Processes beside the application: a trainer without torch, the runs a test left, and whether one is gone."""
 
+import json
 import os
 import signal
 import time
 from pathlib import Path
+
+import pytest
 
 from engine.run.find import list_runs
 from engine.run.folder import RunFolder
@@ -11,6 +14,25 @@ from engine.run.observe import observe
 from engine.run.process import is_alive
 from engine.run.schema import State
 from engine.run.status import read_status
+
+TRAINERS = Path(__file__).parents[1] / "cli"
+
+
+def train_at_a_pace(monkeypatch: pytest.MonkeyPatch, **plan: float) -> None:
+    """Runs that are started from now on are trained by tests/cli/paced_trainer.py, as `plan` says; see there."""
+    monkeypatch.setenv("MINIMIND_WORKER", "paced_trainer")
+    paths = [str(TRAINERS), str(TRAINERS.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    monkeypatch.setenv("MINIMIND_TEST_PLAN", json.dumps(plan))
+
+
+def is_gone(pid: int) -> bool:
+    """Whether there is no process of this id any more."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def only_run(workspace: Path) -> RunFolder:

@@ -7,40 +7,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from app_processes import end_all_runs, train_at_a_pace
 from screens import screen_text, until, until_shown
 from test_dashboard_keys import dashboard
 
-from engine.run.find import list_runs
 from engine.run.folder import RunFolder
 from engine.run.launch import make_run, plan_run
 from engine.run.observe import observe
-from engine.run.process import is_alive
 from engine.run.schema import State
 from engine.settings.presets import load_preset
 from engine.settings.resolve import build_settings
 from minimind_tui.starting import start_detached
 
-CLI_TESTS = Path(__file__).parents[1] / "cli"
-
 
 @pytest.fixture
 def started(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunFolder]:
     """A run of the paced trainer that would take many seconds; nothing of it outlives the test."""
-    monkeypatch.setenv("MINIMIND_WORKER", "paced_trainer")
-    monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join([str(CLI_TESTS), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    )
-    monkeypatch.setenv("MINIMIND_TEST_PLAN", json.dumps({"steps": 2000, "step_seconds": 0.02}))
+    train_at_a_pace(monkeypatch, steps=2000, step_seconds=0.02)
     (workspace / "texts.jsonl").write_text('{"text": "Once."}\n' * 40, encoding="utf-8")
     settings = build_settings(load_preset("mini").values, {"data_path": "texts.jsonl"})
     folder = make_run(plan_run(settings, preset="mini"))
     start_detached(folder)
     yield folder
-    for run in list_runs(workspace / "runs"):
-        status = observe(run).status
-        for process in (status.worker, status.supervisor) if status else ():
-            if process is not None and is_alive(process):
-                os.kill(process.pid, signal.SIGKILL)
+    end_all_runs(workspace)
 
 
 async def test_pause_go_on_stop_and_resume_by_keys(started: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from app_processes import is_gone
 
 from minimind_tui import generating
 from minimind_tui.generating import Begun, Died, Done, Failed, GenerationProcess, Heard, Piece, request_for
@@ -57,14 +58,6 @@ def ask(process: GenerationProcess, prompt: str) -> int:
 
 def request(prompt: str) -> dict[str, Any]:
     return request_for(SOURCE, prompt, device="cpu", num_attention_heads=None)
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
 
 
 def test_answers_are_tagged_and_the_process_stays(process: GenerationProcess, listener: Listener) -> None:

@@ -1,6 +1,5 @@
 """A person at a terminal: starts the smoke test with a key, loses the terminal, comes back, stops, resumes."""
 
-import json
 import os
 import signal
 import subprocess
@@ -10,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from app_processes import end_all_runs, only_run, step_of, wait_for
+from app_processes import end_all_runs, only_run, step_of, train_at_a_pace, wait_for
 from run_material import write_run
 from terminal_session import COMMAND, Terminal, probe_is_answered
 
@@ -18,16 +17,12 @@ from engine.estimate.device_probe import DeviceFacts
 from engine.run.observe import observe
 from engine.run.schema import State
 
-TRAINERS = Path(__file__).parents[1] / "cli"
-
 
 @pytest.fixture(autouse=True)
 def paced_worker(workspace: Path, known_facts: DeviceFacts, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Runs of the test train without torch, at a pace; whatever still runs at the end is ended."""
-    monkeypatch.setenv("MINIMIND_WORKER", "paced_trainer")
+    train_at_a_pace(monkeypatch, steps=4000, step_seconds=0.05, save_every=50)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TRAINERS), str(TRAINERS.parents[1])]))
-    monkeypatch.setenv("MINIMIND_TEST_PLAN", json.dumps({"steps": 4000, "step_seconds": 0.05, "save_every": 50}))
     probe_is_answered(workspace / "cache", known_facts)
     yield
     end_all_runs(workspace)

@@ -21,6 +21,7 @@ from engine.errors import UserError
 from engine.estimate.calibration import load_calibration
 from engine.estimate.calibration_run import CALIBRATION_MODULE, CalibrationCancelled, CalibrationRun
 from engine.model.transformer import LanguageModel
+from engine.run.process import this_process
 from engine.run.start import module_environment
 from engine.settings.network import shape_from_settings
 from engine.settings.resolve import build_settings
@@ -126,10 +127,12 @@ def test_it_ends_with_the_process_that_started_it(workshop: Workshop, tmp_path: 
     said = tmp_path / "said.jsonl"
     request = {"settings": settings_of(workshop).model_dump(mode="json"), "tokenizer": str(workshop.tokenizer)}
     code = (
-        "import subprocess, sys, time\n"
+        "import json, subprocess, sys, time\n"
+        "from engine.run.process import this_process\n"
         f"child = subprocess.Popen([sys.executable, '-m', {CALIBRATION_MODULE!r}], stdin=subprocess.PIPE,"
         f" stdout=open({str(said)!r}, 'wb'), stderr=subprocess.DEVNULL)\n"
-        f"child.stdin.write({json.dumps(request).encode()!r} + b'\\n'); child.stdin.flush()\n"
+        f"request = {request!r} | {{'starter': this_process().model_dump()}}\n"
+        "child.stdin.write(json.dumps(request).encode() + b'\\n'); child.stdin.flush()\n"
         "print(child.pid, flush=True); time.sleep(60)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=module_environment())
@@ -146,6 +149,20 @@ def test_it_ends_with_the_process_that_started_it(workshop: Workshop, tmp_path: 
         time.sleep(0.05)
     assert not _lives(pid)
     assert '"calibration"' not in said.read_text(), "it had come to its end by itself"
+
+
+def test_one_that_was_asked_for_by_a_process_that_is_gone_does_not_begin(workshop: Workshop) -> None:
+    gone = this_process().model_copy(update={"start": this_process().start - 100.0})
+    request = {
+        "settings": settings_of(workshop).model_dump(mode="json"),
+        "tokenizer": str(workshop.tokenizer),
+        "starter": gone.model_dump(),
+    }
+    command = [sys.executable, "-m", CALIBRATION_MODULE]
+    said = subprocess.run(
+        command, input=json.dumps(request).encode(), capture_output=True, timeout=60, env=module_environment()
+    )
+    assert said.returncode == 0 and b'"calibration"' not in said.stdout and b'"error"' not in said.stdout
 
 
 def _lives(pid: int) -> bool:

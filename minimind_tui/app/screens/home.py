@@ -7,7 +7,6 @@ from textual.binding import Binding
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.events import Resize
-from textual.geometry import Size
 from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -36,7 +35,6 @@ from minimind_tui.core.home import (
 
 _AGE_SECONDS = 30.0
 _CATCH_UP_SECONDS = 0.2
-_LEAST_WIDTH = 4
 _LOW, _LOWEST = 20, 10
 """Fewer lines than these leave out the machine, then all but what runs now."""
 
@@ -51,10 +49,6 @@ class HomeList(RowList):
 
     class Resized(Message):
         """The rows have another width now."""
-
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """As in Textual, which divides by the width inside the padding."""
-        return super().get_content_height(container, viewport, width) if width > _LEAST_WIDTH else 0
 
     def on_resize(self, event: Resize) -> None:
         self.post_message(self.Resized())

@@ -25,8 +25,6 @@ class Choices(RowList):
     Choices:focus > .option-list--option-highlighted {
         background: $cursor; color: $foreground; text-style: $cursor-style;
     }
-    Choices:focus:ansi > .option-list--option-highlighted { text-style: reverse; }
-    Choices:focus:nocolor > .option-list--option-highlighted { text-style: reverse; }
     """
     BINDINGS = [("space", "select", "")]
 

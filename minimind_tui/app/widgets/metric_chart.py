@@ -54,8 +54,8 @@ class ChartKeys(PlotWidget, can_focus=True):
 
     def changed(self) -> None:
         """The shared state is another: every chart of the screen that shares it is drawn anew."""
-        for chart in self.screen.query(ChartKeys):
-            if chart.state is self.state:
+        for chart in self.screen.query("ChartKeys"):
+            if isinstance(chart, ChartKeys) and chart.state is self.state:
                 chart.look_again()
 
     def look_again(self) -> None:

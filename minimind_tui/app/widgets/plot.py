@@ -1,5 +1,7 @@
 """What every chart widget has: a figure of its own, the theme's colours, and a picture kept until something changes."""
 
+from abc import abstractmethod
+
 from rich.text import Text
 from textual.color import Color
 from textual.content import Content
@@ -56,13 +58,13 @@ class PlotWidget(Widget):
                 self._drawn = (key, Content(describe(error)))
         return self._drawn[1]
 
+    @abstractmethod
     def drawn_from(self) -> object:
         """What the picture depends on, beside size, theme and marker: while it is equal, nothing is drawn anew."""
-        raise NotImplementedError
 
+    @abstractmethod
     def draw(self, width: int, height: int) -> VisualType:
         """The chart for a size in columns and rows."""
-        raise NotImplementedError
 
     @property
     def _marker(self) -> Marker:

@@ -1,7 +1,6 @@
 """How the tests drive the playground: open it, give a prompt, read what the processes were asked."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +46,3 @@ def pids(screen: PlaygroundScreen) -> list[int]:
 
 def without_footer(app: MinimindApp) -> str:
     return "".join(screen_text(app).splitlines(keepends=True)[:-1])
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return False

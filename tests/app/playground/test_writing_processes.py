@@ -7,22 +7,31 @@ import time
 from pathlib import Path
 
 import pytest
-from playground_driving import asked, is_gone, opened, pids, write
+from app_processes import is_gone
+from playground_driving import asked, opened, pids, write
 from run_material import write_run
 from screens import running, screen_text, until, until_shown
+from textual.pilot import Pilot
 
 from engine.run.schema import State
+from minimind_tui.app.application import MinimindApp
 from minimind_tui.app.screens.playground.screen import PlaygroundScreen
 from minimind_tui.core.playground import AnswerState
+
+
+async def amid_an_answer(app: MinimindApp, pilot: Pilot[int]) -> PlaygroundScreen:
+    """The playground while a process writes a long answer."""
+    screen = await opened(app, pilot)
+    await write(pilot, screen, "long", wait=False)
+    await until_shown(pilot, "word5")
+    return screen
 
 
 @pytest.mark.parametrize("key", ["ctrl+x", "escape"])
 async def test_writing_stops_at_once(key: str, workspace: Path) -> None:
     write_run(workspace)
     async with running(size=(80, 24)) as (app, pilot):
-        screen = await opened(app, pilot)
-        await write(pilot, screen, "long", wait=False)
-        await until_shown(pilot, "word5")
+        screen = await amid_an_answer(app, pilot)
         assert "Stop" in screen_text(app).splitlines()[-1]
         await pilot.press(key)
         answer = screen.state.left.answers[0]
@@ -41,9 +50,7 @@ async def test_writing_stops_at_once(key: str, workspace: Path) -> None:
 async def test_it_does_not_begin_anew_while_it_writes(workspace: Path, writer: Path) -> None:
     write_run(workspace)
     async with running(size=(80, 24)) as (app, pilot):
-        screen = await opened(app, pilot)
-        await write(pilot, screen, "long", wait=False)
-        await until_shown(pilot, "word5")
+        screen = await amid_an_answer(app, pilot)
         await pilot.press("ctrl+g")
         await until_shown(pilot, "still writing")
         assert len(screen.state.left.answers) == 1
@@ -80,9 +87,7 @@ async def test_two_sides_get_the_same_prompt_and_seed(workspace: Path, writer: P
 async def test_leaving_while_it_writes_leaves_no_process(workspace: Path) -> None:
     write_run(workspace)
     async with running() as (app, pilot):
-        screen = await opened(app, pilot)
-        await write(pilot, screen, "long", wait=False)
-        await until_shown(pilot, "word5")
+        screen = await amid_an_answer(app, pilot)
         [pid] = pids(screen)
         await pilot.press("f2")
         await until(pilot, lambda: is_gone(pid))
@@ -91,9 +96,7 @@ async def test_leaving_while_it_writes_leaves_no_process(workspace: Path) -> Non
 async def test_quitting_while_it_writes_leaves_no_process(workspace: Path) -> None:
     write_run(workspace)
     async with running() as (app, pilot):
-        screen = await opened(app, pilot)
-        await write(pilot, screen, "long", wait=False)
-        await until_shown(pilot, "word5")
+        screen = await amid_an_answer(app, pilot)
         [pid] = pids(screen)
         await pilot.press("ctrl+q")
     for _attempt in range(200):
@@ -106,9 +109,7 @@ async def test_quitting_while_it_writes_leaves_no_process(workspace: Path) -> No
 async def test_a_killed_process_is_told_and_another_takes_over(workspace: Path) -> None:
     write_run(workspace)
     async with running() as (app, pilot):
-        screen = await opened(app, pilot)
-        await write(pilot, screen, "long", wait=False)
-        await until_shown(pilot, "word5")
+        screen = await amid_an_answer(app, pilot)
         os.kill(pids(screen)[0], signal.SIGKILL)
         await until_shown(pilot, "✗ The generating process was killed")
         await write(pilot, screen, "again")

@@ -57,12 +57,15 @@ async def test_a_fork_that_changes_the_network_is_refused_in_words(workspace: Pa
 
 async def test_cancel_makes_no_fork(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usable(write_run(workspace, state=State.STOPPED), workspace)
-    monkeypatch.setattr(run_actions, "fork", lambda plan: pytest.fail("a fork was made"))
+    made: list[object] = []
+    monkeypatch.setattr(run_actions, "fork", made.append)
     async with browser() as (app, pilot, screen):
         await pilot.press("f")
         await until_dialog(app, pilot, ForkDialog)
         await pilot.click("#cancel")
         await until(pilot, lambda: app.screen is screen)
+        await app.workers.wait_for_complete()
+        assert made == []
 
 
 async def test_without_a_checkpoint_there_is_nothing_to_fork(workspace: Path) -> None:

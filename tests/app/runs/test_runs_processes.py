@@ -1,19 +1,16 @@
 """Resumed and forked from the browser with real processes: they are watched growing in the list."""
 
-import json
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from app_processes import end_all_runs, train_at_a_pace
 from run_material import dead_process, write_run
 from runs_browsing import browser, settled
 from runs_dialogs import until_dialog, until_told, usable
 from screens import until, until_shown
 from textual.widgets import TextArea
 
-from engine.run.find import list_runs
 from engine.run.observe import observe
 from engine.run.process import is_alive
 from engine.run.schema import State
@@ -22,23 +19,13 @@ from minimind_tui.app.dialogs import ChoiceDialog
 from minimind_tui.app.screens.runs.fork_dialog import ForkDialog
 from minimind_tui.app.screens.runs.screen import RunsScreen
 
-CLI_TESTS = Path(__file__).parents[2] / "cli"
-
 
 @pytest.fixture
 def paced(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Runs that are started here are trained by the paced trainer; nothing of them outlives the test."""
-    monkeypatch.setenv("MINIMIND_WORKER", "paced_trainer")
-    monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join([str(CLI_TESTS), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    )
-    monkeypatch.setenv("MINIMIND_TEST_PLAN", json.dumps({"steps": 2000, "step_seconds": 0.02}))
+    train_at_a_pace(monkeypatch, steps=2000, step_seconds=0.02)
     yield workspace
-    for run in list_runs(workspace / "runs"):
-        status = observe(run).status
-        for process in (status.worker, status.supervisor) if status else ():
-            if process is not None and is_alive(process):
-                os.kill(process.pid, signal.SIGKILL)
+    end_all_runs(workspace)
 
 
 async def test_a_run_is_resumed_and_watched_growing_in_the_list(paced: Path) -> None:
