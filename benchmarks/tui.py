@@ -201,7 +201,10 @@ def live(seconds: int) -> None:
 
 
 def viewers(seconds: float, count: int = 10) -> None:
-    """Tokens/s of a real run on one core, alone and with viewers on another: windows of both, in turn."""
+    """Tokens/s of a real run on one core beside viewers on another: frozen and awake in turn, in short windows.
+
+    A shared machine's speed drifts by far more than is looked for, so each window is held against its neighbour.
+    """
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         print("ten viewers: needs two cores")
@@ -215,34 +218,43 @@ def viewers(seconds: float, count: int = 10) -> None:
     [path] = Path("runs").glob("*-watched")
     folder = RunFolder(path.resolve())
     assert folder.id in started.stdout + started.stderr
+    sessions: list[Session] = []
     try:
-        while len(steps := _train_lines(folder)) < 20:
+        while len(_train_lines(folder)) < 20:
             time.sleep(1)
-        speeds: dict[bool, list[float]] = {False: [], True: []}
-        share = 0.0
-        for watched in (False, True) * 3 + (False,):
-            sessions = [Session(folder.id, core=cores[1]) for _viewer in range(count if watched else 0)]
-            for session in sessions:  # not until they rest: the run they show trains on
-                session.read(60, until=lambda seen: b"Quit" in seen)
-            _watch(sessions, 3)
-            first, cpu = len(_train_lines(folder)), sum(session.cpu() for session in sessions)
-            _watch(sessions, seconds)
-            if watched:
-                share = (sum(session.cpu() for session in sessions) - cpu) / seconds
-            steps = _train_lines(folder)[first:]
-            took = steps[-1]["elapsed"] - steps[0]["elapsed"]
-            speeds[watched].append((steps[-1]["tokens"] - steps[0]["tokens"]) / took)
+        sessions = [Session(folder.id, core=cores[1]) for _viewer in range(count)]
+        for session in sessions:  # not until they rest: the run they show trains on
+            session.read(60, until=lambda seen: b"Quit" in seen)
+        _watch(sessions, 5)
+        ratios, shares = [], []
+        for _pair in range(max(2, round(seconds))):
             for session in sessions:
-                session.close()
-        alone, beside = (statistics.mean(speeds[watched]) for watched in (False, True))
-        spread = (max(speeds[False]) - min(speeds[False])) / alone
+                os.kill(session.child.pid, signal.SIGSTOP)
+            alone = _speed(folder, [])
+            for session in sessions:
+                os.kill(session.child.pid, signal.SIGCONT)
+            cpu, began = sum(session.cpu() for session in sessions), time.monotonic()
+            ratios.append(_speed(folder, sessions) / alone - 1)
+            shares.append((sum(session.cpu() for session in sessions) - cpu) / (time.monotonic() - began))
+        middle = statistics.median(ratios)
+        low, _middle, high = statistics.quantiles(ratios, n=4)
         print(
-            f"{count} viewers               {beside / alone - 1:+7.2%} tokens/s   "
-            f"({alone:.0f} alone, {beside:.0f} watched; the viewers take {share:.0%} of their core; "
-            f"alone it varies by {spread:.1%}; at most -2 %)"
+            f"{count} viewers               {middle:+7.2%} tokens/s   (median of {len(ratios)} pairs of windows, half "
+            f"of the pairs between {low:+.1%} and {high:+.1%};\n"
+            f"   the viewers take {statistics.median(shares):.0%} of their core; at most -2 %)"
         )
     finally:
+        for session in sessions:
+            session.close()
         subprocess.run([*HEADLESS, "runs", "stop", folder.id, "--now"], check=False, capture_output=True)
+
+
+def _speed(folder: RunFolder, sessions: list[Session], seconds: float = 6.0) -> float:
+    """Tokens/s that a run comes to in a window, while sessions are looked at."""
+    first = len(_train_lines(folder))
+    _watch(sessions, seconds)
+    steps = _train_lines(folder)[first:]
+    return (steps[-1]["tokens"] - steps[0]["tokens"]) / (steps[-1]["elapsed"] - steps[0]["elapsed"])
 
 
 def _watch(sessions: list[Session], seconds: float) -> None:
