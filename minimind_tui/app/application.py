@@ -28,6 +28,7 @@ from minimind_tui.app.guarding import describe, guarded, tell
 from minimind_tui.app.leaving import farewell, leave_dialog
 from minimind_tui.app.palette import Actions, Themes, commands
 from minimind_tui.app.preloading import preload
+from minimind_tui.app.stylesheets import LastingStylesheet
 from minimind_tui.app.themes import OURS, variables_of
 from minimind_tui.app.widgets.top_bar import TopBar
 from minimind_tui.core.preferences import Preferences, load_preferences, save_preferences
@@ -77,12 +78,14 @@ class MinimindApp(App[int]):
         super().__init__(ansi_color="NO_COLOR" in os.environ or None)  # else Textual would write greys
         for theme in OURS:
             self.register_theme(theme)
+        theme = self.preferences.theme
+        self.theme = theme if theme in self.available_themes else OURS[0].name
+        self.stylesheet = LastingStylesheet(variables=self.get_css_variables())
 
     # -- life
 
     def on_mount(self) -> None:
         self.title = "minimind-tui"
-        self.theme = self.preferences.theme if self.preferences.theme in self.available_themes else OURS[0].name
         self.theme_changed_signal.subscribe(self, self._theme_changed)
         with guarded(self, _("Looking at the runs failed")):
             self.index.poll()

@@ -1,5 +1,6 @@
 """A workspace of its own for each test of the application: runs, cache and preferences in a folder, English words."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def styles_parsed_once() -> Iterator[None]:
     """A thousand applications are made here, all of the same styles: each text is parsed once for each theme."""
     parse, known = Stylesheet._parse_rules, {}  # type: ignore[var-annotated]
 
+    @functools.wraps(parse)
     def parse_or_know(sheet: Stylesheet, *arguments: object, **named: object) -> list[RuleSet]:
         key = (arguments, frozenset(named.items()), frozenset(sheet._variables.items()))
         if key not in known:

@@ -17,6 +17,7 @@ from minimind_tui.app.bindings import bindings_of
 from minimind_tui.app.texts import PlainText
 from minimind_tui.app.widgets.key_footer import KeyFooter
 from minimind_tui.core.keys import keys_of
+from minimind_tui.core.preferences import Preferences, save_preferences
 
 
 async def test_a_language_switch_reaches_screens_below_and_the_footer() -> None:
@@ -58,9 +59,8 @@ async def test_without_colours_the_cursor_is_still_seen(monkeypatch: pytest.Monk
 
 
 async def test_a_theme_that_is_gone_falls_back() -> None:
-    app = MinimindApp()
-    app.preferences = app.preferences.model_copy(update={"theme": "no-such-theme"})
-    async with running(app) as (_app, _pilot):
+    save_preferences(Preferences(theme="no-such-theme"))
+    async with running() as (app, _pilot):
         assert app.theme == "minimind-dark"
 
 
@@ -105,3 +105,17 @@ async def test_the_footer_leaves_out_whole_keys(workspace: Path) -> None:
             await pilot.resize_terminal(width, 24)
             await until(pilot, lambda width=width: footer.size.width == width)  # type: ignore[misc]
             await until(pilot, whole)
+
+
+async def test_the_footer_is_made_anew_only_for_other_keys(workspace: Path) -> None:
+    write_run(workspace, steps=150, total_steps=600, state=State.FINISHED)
+    async with running(size=(120, 36)) as (app, pilot):
+        footer = app.screen.query_one(KeyFooter)
+        before = list(footer.query("FooterKey"))
+        assert before
+        for _move in range(3):
+            await pilot.press("tab")  # from list to list: the same keys hold
+        await pilot.pause()
+        assert list(footer.query("FooterKey")) == before
+        await pilot.resize_terminal(60, 36)
+        await until(pilot, lambda: list(footer.query("FooterKey")) != before)

@@ -22,14 +22,15 @@ class KeyFooter(Footer):
 
     def __init__(self) -> None:
         super().__init__(show_command_palette=False, compact=True)
-        self._drawn_for = 0
+        self._drawn: Any = None
+        """What was drawn last: the terminal's columns and the keys."""
 
     def compose(self) -> ComposeResult:
         # Textual's widget for one key has no public name: it is known by what it shows
         keys: list[Any] = [widget for widget in super().compose() if hasattr(widget, "key_display")]
         always = sorted((key for key in keys if key.action in _ALWAYS), key=lambda key: _ALWAYS.index(key.action))
-        self._drawn_for = self.app.size.width
-        room = self._drawn_for - _width(always) - 1
+        self._drawn = self._wanted() if keys else None
+        room = self.app.size.width - _width(always) - 1
         for key in keys:
             if key.action in _ALWAYS:
                 continue
@@ -39,9 +40,20 @@ class KeyFooter(Footer):
             yield key
         yield Horizontal(*always, classes="always")
 
+    async def recompose(self) -> None:
+        """Draw the keys anew, if they are others: the focus moves much oftener than they change."""
+        if not (self.is_attached and self._drawn is not None and self._wanted() == self._drawn):
+            await super().recompose()
+
     async def on_resize(self, event: Resize) -> None:
-        if self._drawn_for and self.app.size.width != self._drawn_for:
+        if self._drawn is not None:
             await self.recompose()
+
+    def _wanted(self) -> tuple[int, list[tuple[str, str, str, bool]]]:
+        shown = [active for active in self.screen.active_bindings.values() if active.binding.show]
+        return self.app.size.width, [
+            (active.binding.key, active.binding.action, active.binding.description, active.enabled) for active in shown
+        ]
 
 
 def _width(keys: Iterable[Any]) -> int:
