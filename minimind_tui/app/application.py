@@ -78,8 +78,8 @@ class MinimindApp(App[int]):
         super().__init__(ansi_color="NO_COLOR" in os.environ or None)  # else Textual would write greys
         for theme in OURS:
             self.register_theme(theme)
-        theme = self.preferences.theme
-        self.theme = theme if theme in self.available_themes else OURS[0].name
+        wanted = self.preferences.theme
+        self.theme = wanted if wanted in self.available_themes else OURS[0].name
         self.stylesheet = LastingStylesheet(variables=self.get_css_variables())
 
     # -- life
