@@ -32,7 +32,8 @@ from engine.model.transformer import LanguageModel
 from engine.settings.shape import ModelShape
 from engine.train.compilation import compiled_network
 from engine.train.optimizers import LossScaler, build_optimizer
-from engine.train.update import Network, Updater, to_device
+from engine.train.ranks import Network
+from engine.train.update import Updater, to_device
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 512

@@ -7,14 +7,16 @@ from typing import Any
 
 from engine.data.file_check import check_file
 from engine.errors import UserError
+from engine.estimate.device_probe import probe_device
 from engine.language import _
+from engine.places import cache_dir
 from engine.run.folder import RunFolder
 from engine.run.fork import ForkPlan, Wanted, plan_fork
-from engine.run.launch import RunPlan, plan_run
+from engine.run.launch import ResumePlan, RunPlan, plan_resume, plan_run
 from engine.run.start import WORKER, start_run
 from engine.settings.presets import DEFAULT_PRESET, load_preset
 from engine.settings.resolve import build_settings
-from engine.settings.run_toml import read_values
+from engine.settings.run_toml import parse_settings, read_values
 from engine.settings.settings import Settings
 
 WORKER_VARIABLE = "MINIMIND_WORKER"
@@ -52,10 +54,30 @@ def asked_settings(
 
 
 def checked_plan(settings: Settings, preset: str | None, name: str | None, *, force: bool) -> RunPlan:
-    """A run that can be made, its data file looked into. Raises UserError."""
-    plan = plan_run(settings, preset=preset, name=name, force=force)
+    """A run that can be made, its data file looked into and `nproc = auto` decided. Raises UserError."""
+    plan = plan_run(decided(settings), preset=preset, name=name, force=force)
     check_file(plan.data, settings.text_field)
     return plan
+
+
+def decided(settings: Settings) -> Settings:
+    """The settings with `nproc = auto` made a number: one process a GPU, one on a cpu. Raises UserError."""
+    if settings.nproc != "auto":
+        return settings
+    gpus = 0
+    if settings.device in ("auto", "cuda"):
+        facts = probe_device(cache_dir())
+        gpus = len(facts.gpus) if facts.device.startswith("cuda") else 0
+    return settings.model_copy(update={"nproc": max(1, gpus)})
+
+
+def planned_resume(folder: RunFolder, values: Mapping[str, Any], places: Mapping[str, str] | None = None) -> ResumePlan:
+    """A run that can go on (engine.run.launch.plan_resume), `nproc = auto` decided. Raises UserError."""
+    given = dict(values)
+    if given.get("nproc") == "auto":
+        device = given.get("device", parse_settings(folder.run_toml)[0].device)
+        given["nproc"] = decided(Settings(nproc="auto", device=device)).nproc
+    return plan_resume(folder, given, places)
 
 
 def checked_fork(

@@ -81,7 +81,6 @@ def speed_key(
     dtype: str,
     threads: int,
     torch_version: str,
-    processes: int = 1,
 ) -> SpeedKey:
     """The key of such a run; `threads` count on a cpu alone. Raises UserError for a shape that makes no network."""
     shape = shape_from_settings(settings, vocab_size).to_dict()
@@ -98,13 +97,11 @@ def speed_key(
         pack=settings.pack,
         optimizer=settings.optimizer,
         threads=threads if device_kind == "cpu" else 0,
-        processes=processes,
+        processes=settings.processes,
     )
 
 
-def load_calibration(
-    cache_dir: Path, settings: Settings, device: DeviceFacts, vocab_size: int, *, processes: int = 1
-) -> Calibration | None:
+def load_calibration(cache_dir: Path, settings: Settings, device: DeviceFacts, vocab_size: int) -> Calibration | None:
     """What was measured for such a run on this device, None when nothing was (or a device asked for is not there).
 
     A measurement with another `accumulation_steps` is converted, its bounds widened by what that leaves open. A file
@@ -121,7 +118,6 @@ def load_calibration(
         dtype=use.dtype,
         threads=use.threads,
         torch_version=device.torch_version,
-        processes=processes,
     )
     found = _read(key.path(cache_dir), key)
     if not found:

@@ -43,7 +43,11 @@ def device_use(settings: Settings, facts: DeviceFacts) -> DeviceUse:
     problem, name, memory = "", facts.name, facts.memory
     if kind == "cuda":
         index = int(index_text or _index(facts.device) or 0)
-        if index < len(facts.gpus):
+        if index < len(facts.gpus) and not index_text and _local(settings) > len(facts.gpus):
+            problem = _("nproc = {nproc}, but this machine has {gpus} GPUs: a process needs one of its own.").format(
+                nproc=_local(settings), gpus=len(facts.gpus)
+            )
+        elif index < len(facts.gpus):
             name, memory = facts.gpus[index].name, facts.gpus[index].memory
         else:
             problem = _absent(settings.device, facts)
@@ -60,6 +64,12 @@ def device_use(settings: Settings, facts: DeviceFacts) -> DeviceUse:
         notes.append(
             _("num_threads is {threads}, but only {cores} cores may be used here: that slows training down.").format(
                 threads=threads, cores=facts.cores
+            )
+        )
+    if kind == "cuda" and not settings.device.partition(":")[2] and len(facts.gpus) > _local(settings):
+        notes.append(
+            _("{gpus} GPUs are there and {nproc} of them used: --nproc auto takes all.").format(
+                gpus=len(facts.gpus), nproc=_local(settings)
             )
         )
     rate = facts.matmul_flops.get(dtype) if same else None
@@ -87,7 +97,14 @@ def _index(device: str) -> str:
 
 
 def _threads(settings: Settings, facts: DeviceFacts) -> int:
-    return facts.threads if settings.num_threads == "auto" else settings.num_threads
+    if settings.num_threads != "auto":
+        return settings.num_threads
+    return facts.threads if _local(settings) == 1 else max(1, facts.cores // _local(settings))
+
+
+def _local(settings: Settings) -> int:
+    """Processes on this machine."""
+    return 1 if settings.nproc == "auto" else settings.nproc
 
 
 def _dtype(settings: Settings, kind: DeviceKind, facts: DeviceFacts, *, same: bool) -> tuple[DtypeName, list[str]]:

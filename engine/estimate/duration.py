@@ -69,8 +69,6 @@ def pace_of(
     use: DeviceUse | None,
     calibration: Calibration | None,
     data: DataFacts | None,
-    *,
-    processes: int = 1,
 ) -> Pace | None:
     """The pace of such a run, None when neither a calibration nor the device's rate is known."""
     positions = settings.rows_per_update * settings.max_seq_len
@@ -79,7 +77,8 @@ def pace_of(
     elif use is not None and use.matmul_flops:
         context = data.context if data is not None and data.context else settings.max_seq_len / 2
         least, most = _UTILISATION[use.kind]
-        seconds = positions * flops_per_token(shape, context) / use.matmul_flops
+        devices = 1 if use.kind == "cpu" else settings.processes  # processes on one cpu share its cores
+        seconds = positions * flops_per_token(shape, context) / (use.matmul_flops * devices)
         update = Band(seconds / most, seconds / least, "rough")
     else:
         return None

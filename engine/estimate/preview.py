@@ -114,7 +114,6 @@ def preview_run(
     device: DeviceFacts | None,
     calibration: Calibration | None = None,
     disk_free: int | None = None,
-    processes: int = 1,
     now: datetime | None = None,
     problems: Sequence[str] = (),
 ) -> RunPreview:
@@ -144,7 +143,7 @@ def preview_run(
     if bound is not None and bound.left <= 0:
         troubles.append(Obstacle("time", _over(settings, start)))
     if data is not None and data.rows_per_epoch > 0:
-        found |= _course(settings, data, pace, bound, processes, notes)
+        found |= _course(settings, data, pace, bound, notes)
     elif bound is not None:
         found["ended_by"] = bound.by
     elif settings.max_steps:
@@ -155,11 +154,11 @@ def preview_run(
         found |= _disk(settings, shape, found.get("updates"), found.get("seconds"), disk_free, troubles, notes)
     if (updates := found.get("updates")) is not None:
         found["learning_rates"] = learning_rate_curve(settings, updates)
-    rows = settings.rows_per_update * processes
+    rows = settings.rows_per_update
     return RunPreview(
         batch_size=settings.batch_size,
         accumulation_steps=settings.accumulation_steps,
-        processes=processes,
+        processes=settings.processes,
         rows_per_update=rows,
         positions_per_update=rows * settings.max_seq_len,
         epochs=settings.epochs,
@@ -214,11 +213,10 @@ def _course(
     data: DataFacts,
     pace: Pace | None,
     bound: _TimeBound | None,
-    processes: int,
     notes: list[str],
 ) -> dict[str, Any]:
     """How many updates, over how many tokens, in how much time, and what ends them."""
-    rows = settings.rows_per_update * processes
+    rows = settings.rows_per_update
 
     def updates_of(epochs: int) -> int:
         return updates_left(0, 0, epochs=epochs, row_count=data.rows_per_epoch, rows_per_update=rows)

@@ -26,7 +26,7 @@ from engine.run.schema import Lineage, Manifest, State
 from engine.settings.material import find_data, find_tokenizer
 from engine.settings.moments import deadline_at
 from engine.settings.network import shape_from_settings
-from engine.settings.on_resume import LENGTH, ResumeChange, check_resume
+from engine.settings.on_resume import LENGTH, ResumeChange, check_resume, keep_rows
 from engine.settings.onward import bounded_by_time, bounded_end, updates_left
 from engine.settings.resolve import build_settings
 from engine.settings.run_toml import parse_settings, render_settings
@@ -93,6 +93,7 @@ def plan_run(
     a shape that makes no network, a deadline that is over, a save_dir that holds other weights.
     """
     shape_from_settings(settings, _SHIPPED_VOCABULARY)  # its numbers must fit each other, whatever the vocabulary
+    _refuse_one_device(settings)
     found = find_data(settings.data_path)
     tokenizer = find_tokenizer(settings.tokenizer)
     start = find_weights(settings, runs_dir or usual_runs_dir())
@@ -117,6 +118,19 @@ def plan_run(
         save_dir=save_dir,
         notes=[found.note] if found.note else [],
     )
+
+
+def _refuse_one_device(settings: Settings) -> None:
+    """Raise UserError when several processes are to share one device."""
+    if settings.nproc in (1, "auto"):
+        return
+    if ":" in settings.device or settings.device == "mps":
+        raise UserError(
+            _(
+                "nproc = {nproc} with device = {device}: each process needs a device of its own. Take device = cuda "
+                "(CUDA_VISIBLE_DEVICES chooses among GPUs) or cpu."
+            ).format(nproc=settings.nproc, device=settings.device)
+        )
 
 
 def make_run(plan: RunPlan, runs_dir: Path | None = None) -> RunFolder:
@@ -208,7 +222,7 @@ def plan_resume(
     asked = dict(values or {})
     if "data_path" in asked and is_same_data(folder, str(asked["data_path"])):
         del asked["data_path"]  # spelt otherwise, but the file it was trained on
-    after = build_settings(before.model_dump(), asked, places=places)
+    after = keep_rows(before, build_settings(before.model_dump(), asked, places=places), asked)
     change = check_resume(before, after, may_lengthen=lengthens and not bounded_by_time(before))
     state = observe(folder).state
     if state is State.FINISHED or set(change.changed) & set(LENGTH):

@@ -17,6 +17,9 @@ from engine.run.trainer_log import last_lines, open_log
 WORKER = "engine.worker.train"
 """The module a supervisor runs as the worker."""
 
+LAUNCHER = "engine.worker.launch"
+"""The module a supervisor runs instead where a run has several processes."""
+
 SUPERVISOR = "engine.run.supervisor"
 
 READY = b"ready\n"

@@ -30,7 +30,7 @@ from engine.run.lock import RunLock, held_message
 from engine.run.observe import observe
 from engine.run.process import this_process
 from engine.run.schema import AttemptRecord, Event, EventKind, Outcome, Phase, Reason, Request, State, Status
-from engine.run.start import READY, WORKER
+from engine.run.start import LAUNCHER, READY, WORKER
 from engine.run.status import StatusWriter
 from engine.run.worker_process import Wakeup, WorkerProcess
 
@@ -138,7 +138,7 @@ class Supervisor:
         if self._wakeup.stops:
             return _stopped(Reason.SIGNAL, _("Stopped before it had begun.")), None
         try:
-            worker = WorkerProcess(self._folder, self._worker, record, self._lock, self._wakeup)
+            worker = WorkerProcess(self._folder, self._module(), record, self._lock, self._wakeup)
         except OSError as error:
             message = _("The worker could not be started: {problem}").format(problem=_words_of(error))
             return _failed(Reason.ERROR, message), None
@@ -150,6 +150,17 @@ class Supervisor:
         if worker.crashed_at_exit:
             self._event(EventKind.WARNING, _("The worker had finished its work and crashed on leaving."))
         return outcome, worker.exit_code
+
+    def _module(self) -> str:
+        """What to run as the worker: the launcher of several processes, where the run asks for them."""
+        if self._worker != WORKER:
+            return self._worker
+        from engine.settings.run_toml import parse_settings  # the settings' own weight, only where a worker starts
+
+        with contextlib.suppress(UserError):  # the worker says what is wrong with run.toml
+            if parse_settings(self._folder.run_toml)[0].processes > 1:
+                return LAUNCHER
+        return WORKER
 
     def _wait_through_pause(self, record: AttemptRecord) -> Outcome | None:
         """Answer requests until one ends the pause: None to continue, else how the run ends."""

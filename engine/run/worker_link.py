@@ -61,7 +61,7 @@ class WorkerLink:
         self.attempt = attempt
         self.record = self._find_record()
         self._supervisor = _take_supervisor()
-        self._lock_fd = _take_lock()
+        self._lock_fd = keep_lock_here()
         self._signal = 0
         self._supervisor_lost = False
         self._exit: WorkerExit | None = None
@@ -205,7 +205,7 @@ class WorkerLink:
         if self._exit is not None:
             return self._exit
         outcome = Outcome(state=state, reason=reason, message=message)
-        self._exit = _exit_of(outcome)
+        self._exit = exit_of(outcome)
         if self._watch is not None:
             self._watch.stop()
         self._metrics.flush()
@@ -288,7 +288,8 @@ def _line_of(line: TrainLine | ValidationLine) -> dict[str, Any]:
     return head | line.model_dump(exclude_unset=True)
 
 
-def _exit_of(outcome: Outcome) -> WorkerExit:
+def exit_of(outcome: Outcome) -> WorkerExit:
+    """The exit code of a worker with this outcome."""
     if outcome.state == State.PAUSED:
         return WorkerExit.PAUSED
     if outcome.state == State.FAILED:
@@ -307,7 +308,7 @@ def _take_supervisor() -> ProcessIdentity | None:
         return None
 
 
-def _take_lock() -> int | None:
+def keep_lock_here() -> int | None:
     """Keep the inherited lock to this process alone: a grandchild must not keep the run locked after its end."""
     text = os.environ.pop(LOCK_VARIABLE, None)
     if text is None or not text.isdecimal():

@@ -15,7 +15,7 @@ from engine.run.control import ControlInbox, is_stop_now
 from engine.run.exit_codes import WorkerExit
 from engine.run.folder import RunFolder
 from engine.run.lock import RunLock
-from engine.run.process import this_process
+from engine.run.process import is_alive, send_signal_safely, this_process
 from engine.run.schema import AttemptRecord, Outcome, Reason, State, Status
 from engine.run.start import module_environment, python_module
 from engine.run.status import read_status
@@ -25,6 +25,7 @@ from engine.run.worker_link import LOCK_VARIABLE, SUPERVISOR_VARIABLE
 
 LOOK_SECONDS = 0.25
 ROTATE_SECONDS = 10.0
+_WRITER_SECONDS = 10.0
 
 
 class Wakeup:
@@ -105,6 +106,7 @@ class WorkerProcess:
             self._wakeup.wait(LOOK_SECONDS)
         self._signal_group(signal.SIGKILL if self._killed else signal.SIGTERM)  # what it left behind
         code = self.exit_code = self._process.wait()
+        self._end_writer()
         self._wakeup.worker_lives = False
         return self._outcome(code)
 
@@ -149,6 +151,18 @@ class WorkerProcess:
         # WNOWAIT leaves the pid taken until its process group has been signalled
         found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         return found is not None
+
+    def _end_writer(self) -> None:
+        """Rank 0 of several has a process group of its own: no heartbeat of it may follow the final state."""
+        written = self._written()
+        writer = None if written is None else written.worker
+        if writer is None or not is_alive(writer):
+            return
+        with contextlib.suppress(OSError):
+            send_signal_safely(writer, signal.SIGKILL)
+        deadline = time.monotonic() + _WRITER_SECONDS
+        while is_alive(writer) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def _kill(self, reason: Reason) -> None:
         if not self._killed:

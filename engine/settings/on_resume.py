@@ -1,5 +1,6 @@
 """Which changed settings a resumed run, or a fork of a run, may take: freely, inexactly, or not at all."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from engine.errors import UserError
@@ -37,7 +38,7 @@ def check_resume(before: Settings, after: Settings, *, may_lengthen: bool = Fals
         if _DECLARATIONS[name].on_resume in ("fork", "new") and not (may_lengthen and name in LENGTH)
     ]
     if before.rows_per_update != after.rows_per_update:
-        refused += [name for name in ("batch_size", "accumulation_steps") if name in changed]
+        refused += [name for name in ("batch_size", "accumulation_steps", "nproc", "nnodes") if name in changed]
     if refused:
         new = any(_DECLARATIONS[name].on_resume == "new" or name in BEGINNING for name in refused)
         message = (
@@ -122,3 +123,24 @@ def _listed(names: list[str], changed: dict[str, tuple[object, object]]) -> str:
         )
         for name in names
     )
+
+
+def keep_rows(before: Settings, after: Settings, given: Collection[str]) -> Settings:
+    """`after` with the update of `before` dealt to another number of processes, where that was all that changed.
+
+    An update keeps its rows: the accumulation gives way, and the micro-batch where the rows do not divide by it. What
+    is `given` stays as it is. Raises UserError when the rows cannot be dealt to so many processes.
+    """
+    rows = before.rows_per_update
+    if before.processes == after.processes or {"batch_size", "accumulation_steps"} & set(given):
+        return after
+    if rows % after.processes:
+        raise UserError(
+            _(
+                "An update of this run takes {rows} rows, which {n} processes cannot share evenly. Take a number of "
+                "processes that divides {rows}."
+            ).format(rows=rows, n=after.processes)
+        )
+    share = rows // after.processes
+    batch = max(size for size in range(1, min(after.batch_size, share) + 1) if share % size == 0)
+    return after.model_copy(update={"batch_size": batch, "accumulation_steps": share // batch})

@@ -288,6 +288,24 @@ class Settings(BaseModel):
         unit="threads",
     )  # fmt: skip
 
+    nproc: Auto | Annotated[int, Field(ge=1, le=1024)] = setting(
+        1, "device", "inexact",
+        "Processes on each machine, each with a device of its own; auto is one a GPU, and one on a cpu.",
+        "每台机器上的进程数，各占一个设备；auto 为每块 GPU 一个，cpu 上为一个。",
+        unit="processes", basic=True,
+    )  # fmt: skip
+    nnodes: int = setting(
+        1, "device", "inexact",
+        "Machines that train together, on a runs folder all of them see.", "共同训练的机器数，须共享运行文件夹。",
+        unit="machines", ge=1, le=1024,
+    )  # fmt: skip
+    rank_timeout: float = setting(
+        600.0, "device", "free",
+        "How long a process waits for another before it takes it for lost and the run fails.",
+        "一个进程等待其他进程的最长时间，超过则视为失联，运行失败。",
+        unit="seconds", ge=5, le=86400,
+    )  # fmt: skip
+
     # checkpoints
     save_interval: int = setting(
         100, "checkpoints", "free",
@@ -373,9 +391,19 @@ class Settings(BaseModel):
     )  # fmt: skip
 
     @property
-    def rows_per_update(self) -> int:
+    def processes(self) -> int:
+        """Processes on all machines; one while nproc is still to be decided."""
+        return self.nnodes * (1 if self.nproc == "auto" else self.nproc)
+
+    @property
+    def rows_per_process(self) -> int:
         """Rows in one update on one process: batch_size x accumulation_steps."""
         return self.batch_size * self.accumulation_steps
+
+    @property
+    def rows_per_update(self) -> int:
+        """Rows in one update on all processes: batch_size x accumulation_steps x processes."""
+        return self.rows_per_process * self.processes
 
 
 SETTING_NAMES: tuple[str, ...] = tuple(Settings.model_fields)

@@ -40,6 +40,7 @@ from engine.train.loop import Trainer
 from engine.train.material import Material, open_material
 from engine.train.optimizers import LossScaler
 from engine.train.parts import make_model, make_network, make_optimizer
+from engine.train.ranks import ALONE, Network, Place, Ranks, join_ranks
 from engine.train.reporting import Reporter
 from engine.train.requests import RequestDesk
 from engine.train.rng import derive_seed, seed_everything
@@ -47,27 +48,29 @@ from engine.train.saving import Identity, SavePlan, Saver
 from engine.train.speed import SpeedRecorder, rate
 from engine.train.state import TrainerState
 from engine.train.trackers import RunInfo, TrackerName, Trackers, build_trackers
-from engine.train.update import Network, Updater
+from engine.train.update import Updater, to_device
 from engine.train.watching import SampleSettings, Watcher
 
 
-def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
+def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> Trainer:
     """Everything a training needs, at its first update or at the one its checkpoint waits for.
 
-    Raises UserError for what only a person can mend, BuildStopped when `desk` was asked to stop while tokenising.
+    `place` is that of this process among those of the run; the processes meet in here. Raises UserError for what only a
+    person can mend, BuildStopped when `desk` was asked to stop while tokenising.
     """
     settings, _preset = parse_settings(link.folder.run_toml)
     manifest = link.folder.read_manifest()
-    computing = choose_computing(settings, lambda note: link.event(EventKind.WARNING, link.start_step, message=note))
+    ranks = join_ranks(_checked(place, settings), settings.rank_timeout)
+    computing = choose_computing(
+        settings, lambda note: link.event(EventKind.WARNING, link.start_step, message=note), place
+    )
+    ranks.join(computing.device)
+    link.update(world_size=ranks.size)
     if manifest.data_path is None or manifest.tokenizer_path is None:
         raise UserError(_("{path} does not say which text and tokenizer to use.").format(path=link.folder.manifest))
-    material = open_material(
-        settings,
-        Path(manifest.data_path),
-        Path(manifest.tokenizer_path),
-        cache_dir(),
-        link,
-        lambda: desk.poll() is not None,
+    data_path, tokenizer_path = Path(manifest.data_path), Path(manifest.tokenizer_path)
+    material = ranks.main_first(
+        lambda: open_material(settings, data_path, tokenizer_path, cache_dir(), link, lambda: desk.poll() is not None)
     )
 
     link.update(phase=Phase.LOADING)
@@ -105,20 +108,24 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         recompute=settings.recompute,
         batch_size=settings.batch_size,
         accumulation_steps=settings.accumulation_steps,
-        world_size=1,
+        world_size=ranks.size,
     )
     stream = UpdateStream(
         material.training,
         seed=settings.seed,
         micro_batch=settings.batch_size,
         accumulation_steps=settings.accumulation_steps,
+        world_size=ranks.size,
+        rank=ranks.rank,
         start=Cursor(state.epoch, state.row),
         end_epoch=settings.epochs,
         fixed_shape=network is not model,
     )
-    trackers = _trackers(settings, link, state)
+    trackers = _trackers(settings, link, state, ranks.rank)
     clock = ActiveClock(state.elapsed)
-    updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip)
+    updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip, ranks)
+    if ranks.size > 1:
+        updater.rehearse(to_device(material.training.batch(np.arange(1)), computing.device))
     watcher = Watcher(
         link,
         trackers,
@@ -139,6 +146,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         computing.device,
         flops_per_token(shape, material.training.mean_context),
         peak_flops(computing.info.name, computing.precision.dtype) or computing.matmul_rate,
+        ranks.size,
     )
     bounds = _time_bounds(settings, state, manifest)
     if fork is not None and bounds.seconds_left(state.elapsed, time.time()) <= 0:
@@ -150,7 +158,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         total_steps=state.horizon[-1][0],
         total_tokens=state.tokens_before + settings.epochs * material.training.target_tokens,
     )
-    _describe(link, material, model, computing, around, restored, fork, taking)
+    _describe(link, material, model, computing, ranks, around, restored, fork, taking)
     if restored is not None:
         restored.restore_rng()
     return Trainer(
@@ -170,6 +178,18 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         clock=clock,
         speed=_speed(settings, computing, material, watcher, saver),
     )
+
+
+def _checked(place: Place, settings: Settings) -> Place:
+    """The place, if as many processes are there as were asked for. Raises UserError."""
+    if place.size != settings.processes:
+        raise UserError(
+            _(
+                "{there} processes were started, but the run asks for nproc x nnodes = {nproc} x {nnodes}. Start as "
+                "many, or resume it with another --nproc."
+            ).format(there=place.size, nproc=settings.nproc, nnodes=settings.nnodes)
+        )
+    return place
 
 
 def _most_updates(settings: Settings, state: TrainerState, material: Material) -> int:
@@ -300,7 +320,7 @@ def _save_plan(settings: Settings, manifest: Manifest) -> SavePlan:
     )
 
 
-def _trackers(settings: Settings, link: WorkerLink, state: TrainerState) -> Trackers:
+def _trackers(settings: Settings, link: WorkerLink, state: TrainerState, rank: int) -> Trackers:
     wanted: dict[TrackerName, bool] = {
         "tensorboard": settings.use_tensorboard,
         "wandb": settings.use_wandb,
@@ -317,7 +337,7 @@ def _trackers(settings: Settings, link: WorkerLink, state: TrainerState) -> Trac
     def on_problem(name: str, message: str) -> None:
         link.event(EventKind.WARNING, link.status.step, message=message, tracker=name)
 
-    return build_trackers([name for name, on in wanted.items() if on], info, on_problem)
+    return build_trackers([name for name, on in wanted.items() if on], info, on_problem, rank=rank)
 
 
 def _describe(
@@ -325,6 +345,7 @@ def _describe(
     material: Material,
     model: LanguageModel,
     computing: Computing,
+    ranks: Ranks,
     around: dict[str, Any],
     restored: Restored | None,
     fork: Lineage | None,
@@ -354,6 +375,7 @@ def _describe(
         message=message,
         device=computing.info.name,
         dtype=computing.precision.dtype,
+        world_size=ranks.size,
         versions=versions,
         exact=not reasons if restored else None,
         why_inexact=reasons,

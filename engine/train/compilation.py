@@ -8,7 +8,8 @@ from torch import Tensor
 from engine.model.transformer import LanguageModel
 from engine.train.loss import linear_cross_entropy
 from engine.train.precision import explain_compile_failure
-from engine.train.update import Autocast, DeviceBatch, Network
+from engine.train.ranks import Network
+from engine.train.update import Autocast, DeviceBatch
 
 
 def compiled_network(model: LanguageModel, first: DeviceBatch, autocast: Autocast) -> tuple[Network, str | None]:

@@ -16,6 +16,7 @@ from engine.train.hardware import (
 )
 from engine.train.matmul_rate import measure_matmul
 from engine.train.precision import CompileChoice, Precision, autocast, choose_compile, choose_dtype
+from engine.train.ranks import ALONE, Place
 from engine.train.update import Autocast
 
 
@@ -53,15 +54,15 @@ class Computing:
         )
 
 
-def choose_computing(settings: Settings, warn: Callable[[str], None]) -> Computing:
+def choose_computing(settings: Settings, warn: Callable[[str], None], place: Place = ALONE) -> Computing:
     """Choose what the settings leave open, set torch's threads and determinism, print why and `warn` where it is due.
 
-    Draws from torch's random generator: seed it afterwards.
+    Draws from torch's random generator: seed it afterwards. `place` is that of this process among those of the run.
 
     Raises UserError for a device or dtype that is not there.
     """
     machine = read_machine()
-    choice = choose_device(settings.device, machine)
+    choice = choose_device(settings.device, machine, local_rank=place.local_rank, processes=place.local_size)
     precision = choose_dtype(settings.dtype, choice.device)
     deterministic = choice.device.kind == "cpu" if settings.deterministic == "auto" else settings.deterministic
     compiling = choose_compile(settings.compile, choice.device, deterministic=deterministic)
@@ -75,7 +76,9 @@ def choose_computing(settings: Settings, warn: Callable[[str], None]) -> Computi
     said = [f"device: {choice.device.name}", f"precision: {precision.why}", f"compile: {compiling.why}"]
     matmul_rate = None
     if choice.device.kind == "cpu":
-        threads = choose_threads(None if settings.num_threads == "auto" else settings.num_threads, machine.cores)
+        threads = choose_threads(
+            None if settings.num_threads == "auto" else settings.num_threads, machine.cores, processes=place.local_size
+        )
         torch.set_num_threads(threads.threads)
         said.append(f"threads: {threads.why}")
         matmul_rate = measure_matmul(choice.device.torch_device, precision.torch_dtype, seconds=0.1)

@@ -13,6 +13,7 @@ from engine.settings.schedule import Horizon, Schedule
 from engine.settings.settings import Settings
 from engine.train.budget import EndPlanner
 from engine.train.eta import EtaEstimator
+from engine.train.ranks import Command, Order, Ranks
 from engine.train.reporting import Reporter
 from engine.train.requests import RequestDesk, Stop
 from engine.train.saving import Saver
@@ -46,13 +47,48 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self._time_is_up = False
+        self._updates_since_report = 0
+        self._reported_at, self._reported_wait = self.clock.here, 0.0
 
     def run(self) -> Stop:
         """Train until the horizon's end or a stop; returns how it ended, with everything saved.
 
-        A stop is honoured between two micro-batches: the partial sums are dropped and the last update's state is saved.
-        Raises CheckpointError when the last save fails.
+        A stop is honoured between two micro-batches: the partial sums are dropped and the last update's state is saved;
+        several ranks honour it between two updates. Raises CheckpointError when the last save fails.
         """
+        stop = self._run()
+        self.ranks.tell(Command(Order.END))
+        return stop
+
+    def follow(self) -> None:
+        """Another rank than 0: do as rank 0 says until it says that it is over."""
+        while (command := self.ranks.hear()).order is not Order.END:
+            match command.order:
+                case Order.UPDATE:
+                    self._update(next(self.stream), command.lr)
+                case Order.VALIDATE:
+                    self.watcher.measure()
+                case Order.REPORT:
+                    self._gather_seconds()
+
+    @property
+    def ranks(self) -> Ranks:
+        """All processes of the run."""
+        return self.updater.ranks
+
+    def _update(self, update: Update, lr: float) -> UpdateResult | None:
+        """This rank's part of an update; None when it was stopped within."""
+        alone = self.ranks.size == 1
+        self._updates_since_report += 1
+        return self.updater.update(
+            update.micro_batches,
+            update.target_tokens,
+            lr,
+            lambda: alone and self._stop_wanted() is not None,
+            self._micro_batch,
+        )
+
+    def _run(self) -> Stop:
         self.link.update(state=State.RUNNING)
         self._settle()  # what the last update of an earlier attempt still owes
         self.link.update(phase=Phase.TRAINING)
@@ -60,13 +96,8 @@ class Trainer:
             started, waited = self.clock.here, self.stream.wait_seconds
             update = next(self.stream)
             lr = self.schedule.lr_at(self.state.step, self.horizon) * self.state.lr_scale
-            result = self.updater.update(
-                update.micro_batches,
-                update.target_tokens,
-                lr,
-                lambda: self._stop_wanted() is not None,
-                self._micro_batch,
-            )
+            self.ranks.tell(Command(Order.UPDATE, lr))
+            result = self._update(update, lr)
             if result is None:
                 continue
             self._advance(update, result, lr, self.clock.here - started, self.stream.wait_seconds - waited)
@@ -137,7 +168,28 @@ class Trainer:
         }
         self.link.note(phase=Phase.TRAINING, **changes)
         if self._is_last or state.step % self.settings.log_interval == 0:
-            self.reporter.log(state, lr, result.grad_norm, self._shown_epoch)
+            seconds = {}
+            if self.ranks.size > 1:
+                self.ranks.tell(Command(Order.REPORT))
+                seconds = self._gather_seconds()
+            self.reporter.log(state, lr, result.grad_norm, self._shown_epoch, seconds)
+
+    def _gather_seconds(self) -> dict[str, list[float]]:
+        """Each rank's own seconds an update, and its share of time spent waiting for data, since the last report."""
+        updates = max(1, self._updates_since_report)
+        waited, began = self.stream.wait_seconds, self._reported_at
+        self._reported_at = self.clock.here
+        own, waits, spans = zip(
+            *self.ranks.gather(
+                self.ranks.clock.take() / updates, waited - self._reported_wait, max(1e-9, self._reported_at - began)
+            ),
+            strict=True,
+        )
+        self._reported_wait, self._updates_since_report = waited, 0
+        return {
+            "rank_seconds": [round(seconds, 4) for seconds in own],
+            "rank_data_wait": [round(min(1.0, wait / span), 4) for wait, span in zip(waits, spans, strict=True)],
+        }
 
     def _note_skipped(self, result: UpdateResult) -> None:
         """Count and report an update whose gradient was not finite; a loss scale still searching is no trouble."""

@@ -11,7 +11,8 @@ from engine.settings.shape import ModelShape
 from engine.train.compilation import compiled_network
 from engine.train.computing import Computing
 from engine.train.optimizers import ModelOptimizer, build_optimizer
-from engine.train.update import Network, to_device
+from engine.train.ranks import Network
+from engine.train.update import to_device
 
 
 def make_model(settings: Settings, shape: ModelShape, computing: Computing) -> LanguageModel:

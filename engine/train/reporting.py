@@ -1,5 +1,7 @@
 """What a running training says of itself: a line in metrics.jsonl, the status, the trackers."""
 
+from collections.abc import Mapping
+
 import psutil
 import torch
 
@@ -11,8 +13,8 @@ from engine.train.trackers import Trackers
 class Reporter:
     """Writes one log line an interval.
 
-    `flops_per_token` is the model's forward and backward; `peak_flops` the device's FLOP/s in the dtype used, None
-    where it is unknown (MFU is then left out).
+    `flops_per_token` is the model's forward and backward; `peak_flops` one device's FLOP/s in the dtype used, None
+    where it is unknown (MFU is then left out); each of `processes` has such a device.
     """
 
     def __init__(
@@ -22,16 +24,19 @@ class Reporter:
         device: torch.device,
         flops_per_token: float,
         peak_flops: float | None,
+        processes: int = 1,
     ) -> None:
         self._link = link
         self._trackers = trackers
         self._device = device
         self._flops_per_token = flops_per_token
-        self._peak_flops = peak_flops
+        self._peak_flops = peak_flops * processes if peak_flops else None
         self._process = psutil.Process()
 
-    def log(self, state: TrainerState, lr: float, grad_norm: float, epoch: int) -> None:
-        """Write the interval that ends with this update, and begin the next."""
+    def log(
+        self, state: TrainerState, lr: float, grad_norm: float, epoch: int, ranks: Mapping[str, list[float]]
+    ) -> None:
+        """Write the interval that ends with this update, and begin the next. `ranks`: what the line says of each."""
         interval = state.interval
         tokens_per_s = interval.tokens_per_second
         numbers = {
@@ -48,7 +53,7 @@ class Reporter:
         }
         if self._peak_flops:
             numbers["mfu"] = round(tokens_per_s * self._flops_per_token / self._peak_flops, 4)
-        self._link.metric(state.step, **numbers)
+        self._link.metric(state.step, **numbers, **ranks)
         self._trackers.log({name: value for name, value in numbers.items() if value is not None}, state.step)
         state.interval = type(interval)()
 

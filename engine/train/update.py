@@ -1,7 +1,7 @@
 """One optimiser update: the gradients of all its micro-batches, one finite check, one step."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -12,8 +12,8 @@ from engine.data.stream import MicroBatches
 from engine.model.transformer import LanguageModel
 from engine.train.loss import linear_cross_entropy
 from engine.train.optimizers import LossScaler, ModelOptimizer, clip_grad_norm
+from engine.train.ranks import Network, Ranks
 
-Network = Callable[[Tensor, Tensor, Tensor], Tensor]
 Autocast = Callable[[], AbstractContextManager[None]]
 
 
@@ -50,7 +50,8 @@ class Updater:
     """Makes updates of a model: forward, loss, backward, clip, step.
 
     `network` maps ids, positions and document ids to hidden states (the model itself, or its compiled form); `autocast`
-    gives the context of a forward pass.
+    gives the context of a forward pass. With several `ranks` each makes its micro-batches of an update, and gradients
+    are summed over all of them while the last one's are computed.
     """
 
     def __init__(
@@ -61,9 +62,12 @@ class Updater:
         scaler: LossScaler,
         autocast: Autocast,
         grad_clip: float,
+        ranks: Ranks | None = None,
     ) -> None:
         self.model = model
         self.network = network
+        self.ranks = ranks or Ranks()
+        self._trained = self.ranks.wrap(network)
         self.optimizer = optimizer
         self.scaler = scaler
         self.autocast = autocast
@@ -82,17 +86,22 @@ class Updater:
 
         The loss is the sum over all `target_tokens` of the update divided by their number, so neither the split into
         micro-batches nor a smaller last update changes what a token weighs. When loss or gradients are not finite the
-        weights stay as they are. A stop drops the partial gradients: the state is that of the last update.
+        weights stay as they are. A stop drops the partial gradients: the state is that of the last update. Several
+        ranks must agree to stop before an update: there `should_stop` may not say so within one.
         """
         loss_sum = torch.zeros((), device=self.device)
+        self.ranks.clock.begin()
         for done, batch in enumerate(batches):
             if should_stop():
                 self.optimizer.zero_grad()
                 return None
             on_micro_batch(done, len(batches))
-            loss = self.loss_of(to_device(batch, self.device))
-            self.scaler.scale_loss(loss / target_tokens).backward()  # type: ignore[no-untyped-call]
+            is_last = done == len(batches) - 1
+            with nullcontext() if is_last else self.ranks.apart(self._trained):
+                loss = self.loss_of(to_device(batch, self.device))
+                self.scaler.scale_loss(loss / target_tokens).backward()  # type: ignore[no-untyped-call]
             loss_sum += loss.detach()
+        self.ranks.sum(loss_sum)
         gradient = clip_grad_norm(
             self.optimizer.parameters, self.grad_clip, loss_scale=self.scaler.scale, extra=[loss_sum]
         )
@@ -103,8 +112,15 @@ class Updater:
         self.optimizer.zero_grad()
         return UpdateResult(gradient.extra[0], gradient.norm, gradient.finite)
 
+    def rehearse(self, batch: DeviceBatch) -> None:
+        """Several ranks: a pass that trains nothing. Torch regroups the gradients it sums after the first one, and the
+        order of a sum's terms with it: a resumed run must begin in the order that an uninterrupted one has by then.
+        """
+        (self.loss_of(batch) * 0.0).backward()  # type: ignore[no-untyped-call]
+        self.optimizer.zero_grad()
+
     def loss_of(self, batch: DeviceBatch) -> Tensor:
         """The summed cross-entropy of a micro-batch, nats."""
         with self.autocast():
-            hidden = self.network(batch.ids, batch.positions, batch.document_ids)  # (B, T, C)
+            hidden = self._trained(batch.ids, batch.positions, batch.document_ids)  # (B, T, C)
             return linear_cross_entropy(hidden, self.model.lm_head.weight, batch.labels)

@@ -11,7 +11,8 @@ import torch
 from engine.data.rows import RowTable
 from engine.model.transformer import LanguageModel
 from engine.train.loss import token_losses
-from engine.train.update import Autocast, Network, to_device
+from engine.train.ranks import Network, Ranks
+from engine.train.update import Autocast, to_device
 
 CONFIRMING_RISES = 2
 """Validations in a row that must rise while the training loss falls before a person is warned."""
@@ -44,20 +45,22 @@ def validate(
     batch_rows: int,
     should_stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ranks: Ranks | None = None,
 ) -> ValidationResult | None:
     """The loss of every held-out document, in packed rows that do not let them see each other.
 
-    None when `should_stop` said so between two batches.
+    None when `should_stop` said so between two batches. Of several `ranks` each reads its batches, and all get the
+    whole result; they cannot stop within.
     """
+    ranks = ranks or Ranks()
     device = model.lm_head.weight.device
-    total = torch.zeros((), dtype=torch.float64, device="cpu")
-    tokens = 0
+    sums = torch.zeros(2, dtype=torch.float64)  # nats, tokens
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            for start in range(0, rows.row_count, batch_rows):
-                if should_stop():
+            for start in range(ranks.rank * batch_rows, rows.row_count, ranks.size * batch_rows):
+                if ranks.size == 1 and should_stop():
                     return None
                 on_progress(start, rows.row_count)
                 batch = rows.batch(np.arange(start, min(start + batch_rows, rows.row_count)))
@@ -65,11 +68,12 @@ def validate(
                 with autocast():
                     hidden = network(on_device.ids, on_device.positions, on_device.document_ids)
                     losses = token_losses(hidden, model.lm_head.weight, on_device.labels)  # (B, T)
-                total += losses.sum().cpu().double()
-                tokens += batch.target_tokens
+                sums[0] += losses.sum().cpu().double()
+                sums[1] += batch.target_tokens
     finally:
         model.train(was_training)
-    return ValidationResult(float(total) / tokens, tokens, rows.text_bytes)
+    nats, tokens = ranks.sum(sums).tolist()
+    return ValidationResult(nats / tokens, int(tokens), rows.text_bytes)
 
 
 def overfitting(history: list[list[float]]) -> bool:

@@ -11,10 +11,11 @@ from engine.model.generation import generate
 from engine.run.clock import ActiveClock
 from engine.run.schema import EventKind, Phase
 from engine.run.worker_link import WorkerLink
+from engine.train.ranks import Command, Order
 from engine.train.state import TrainerState
 from engine.train.trackers import Trackers
 from engine.train.update import Updater
-from engine.train.validation import overfitting, validate
+from engine.train.validation import ValidationResult, overfitting, validate
 
 
 @dataclass(frozen=True)
@@ -70,15 +71,8 @@ class Watcher:
             return True
         self._link.update(phase=Phase.VALIDATING)
         started = self._clock.here
-        result = validate(
-            self._updater.model,
-            self._updater.network,
-            self._rows,
-            self._updater.autocast,
-            self._batch_rows,
-            should_stop,
-            lambda done, total: self._link.note(phase_done=done, phase_total=total),
-        )
+        self._updater.ranks.tell(Command(Order.VALIDATE))
+        result = self.measure(should_stop)
         if result is None:
             return False
         seconds = self.last_seconds["validate"] = self._clock.here - started
@@ -100,6 +94,20 @@ class Watcher:
         self._watch_overfitting(state, result.loss)
         self._link.update(phase=Phase.TRAINING, best_validation=state.best_loss, best_validation_step=state.best_step)
         return True
+
+    def measure(self, should_stop: Callable[[], bool] = lambda: False) -> ValidationResult | None:
+        """The loss of what is held out, over all ranks; None when it was stopped. Every rank calls it."""
+        assert self._rows is not None
+        return validate(
+            self._updater.model,
+            self._updater.network,
+            self._rows,
+            self._updater.autocast,
+            self._batch_rows,
+            should_stop,
+            lambda done, total: self._link.note(phase_done=done, phase_total=total),
+            self._updater.ranks,
+        )
 
     def _watch_overfitting(self, state: TrainerState, loss: float) -> None:
         training = state.since_validation.loss

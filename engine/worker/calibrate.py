@@ -98,8 +98,17 @@ def _calibrate(request: CalibrationRequest, answer: _Answer) -> None:
     shape = shape_from_settings(settings, tokenizer.vocab_size)  # a mistake is told before torch is waited for
     answer.phase("loading")
     from engine.train.computing import choose_computing
+    from engine.train.ranks import Place
 
-    computing = choose_computing(settings, lambda note: answer.say(warning=note))
+    local = 1 if settings.nproc == "auto" else settings.nproc
+    computing = choose_computing(settings, lambda note: answer.say(warning=note), Place(local_size=local))
+    if settings.processes > 1:
+        answer.say(
+            warning=_(
+                "One process is measured; {n} of them also exchange gradients and share the machine, which makes an "
+                "update slower than this."
+            ).format(n=settings.processes)
+        )
     if computing.info.kind == "cpu":
         _warn_of_others(answer)
     rows = _rows(request, settings, tokenizer)
@@ -177,7 +186,7 @@ def _rows(request: CalibrationRequest, settings: "Settings", tokenizer: "Tokeniz
 
     if request.data is not None:
         found = existing_training_rows(Path(request.data), tokenizer, settings, cache_dir())
-        if isinstance(found, tuple) and found[0].row_count >= settings.rows_per_update:
+        if isinstance(found, tuple) and found[0].row_count >= settings.rows_per_process:
             return found[0]
     context = request.context or settings.max_seq_len / 2
     return SyntheticRows(
@@ -185,7 +194,7 @@ def _rows(request: CalibrationRequest, settings: "Settings", tokenizer: "Tokeniz
         settings.max_seq_len,
         piece_length=context,
         pack=settings.pack,
-        row_count=max(65536, settings.rows_per_update),
+        row_count=max(65536, settings.rows_per_process),
     )
 
 

@@ -1,6 +1,10 @@
-"""One rank of a run: `python -m engine.worker.train FOLDER --attempt N`. Started by the supervisor."""
+"""One rank of a run: `python -m engine.worker.train FOLDER --attempt N`. Started by the supervisor, or, where a run has
+several processes, by engine.worker.launch or torchrun, whose variables say which rank it is.
+"""
 
 import argparse
+import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -8,7 +12,11 @@ from pathlib import Path
 from engine.errors import UserError
 from engine.language import _
 from engine.run.exit_codes import WorkerExit
+from engine.run.parent_watch import ParentWatch
+from engine.run.process import identify
+from engine.run.rank_errors import leave_error
 from engine.run.schema import EventKind, Reason, State
+from engine.run.silent_link import SilentLink
 from engine.run.worker_link import WorkerLink
 from engine.worker.waiting_threads import let_waiting_threads_sleep
 
@@ -20,25 +28,39 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--attempt", type=int, required=True)
     asked = parser.parse_args(arguments)
     let_waiting_threads_sleep()
-    link = WorkerLink(asked.folder, asked.attempt)  # before torch is imported: heartbeat and signals from the start
+    rank, several = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)) > 1
+    if several:
+        _end_with_launcher()
+    # before torch is imported: heartbeat and signals from the start
+    link = WorkerLink(asked.folder, asked.attempt) if rank == 0 else SilentLink(asked.folder, asked.attempt)
     try:
-        return _train(link)
+        code = _train(link) if rank == 0 else _follow(link)
+        # a launcher takes any other code for a failure; the outcome in the status says that it is paused
+        return WorkerExit.DONE if several and code is WorkerExit.PAUSED else code
     except UserError as error:
+        leave_error(rank, Reason.USER_ERROR, str(error), about_others=False)
         return _fail(link, Reason.USER_ERROR, str(error))
     except Exception as error:
         traceback.print_exc()
-        return _fail(link, Reason.ERROR, f"{type(error).__name__}: {error}".strip())
+        message = f"{type(error).__name__}: {error}".strip()
+        about_others = several and _is_about_others(error)
+        leave_error(rank, Reason.ERROR, message, about_others=about_others)
+        if about_others:  # the launcher, which sees all ranks, says whose error it is
+            sys.stdout.flush()
+            os._exit(WorkerExit.FAILED)
+        return _fail(link, Reason.ERROR, message)
 
 
 def _train(link: WorkerLink) -> WorkerExit:
     from engine.data.cache_folder import BuildStopped
     from engine.run.checkpoints import CheckpointError
     from engine.train.build import build_trainer
+    from engine.train.ranks import Place
     from engine.train.requests import RequestDesk
 
     desk = RequestDesk(link)
     try:
-        trainer = build_trainer(link, desk)
+        trainer = build_trainer(link, desk, Place.of())
     except BuildStopped:
         reason = desk.stop.reason if desk.stop else link.stop_reason
         return link.finish(State.STOPPED, reason, _("Stopped before training began; nothing is lost."))
@@ -49,13 +71,49 @@ def _train(link: WorkerLink) -> WorkerExit:
         return _fail(link, Reason.ERROR, str(error))
     finally:
         trainer.trackers.finish(link.status.state)
+    trainer.ranks.leave()
     return link.finish(stop.state, stop.reason, stop.message)
+
+
+def _follow(link: WorkerLink) -> WorkerExit:
+    """Be another rank than 0, to the end that rank 0 tells."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # rank 0 saves and tells when it is over
+    from engine.train.build import build_trainer
+    from engine.train.ranks import Place
+    from engine.train.requests import RequestDesk
+
+    trainer = build_trainer(link, RequestDesk(link), Place.of())
+    with trainer.stream:
+        trainer.follow()
+    trainer.ranks.leave()
+    return WorkerExit.DONE
+
+
+def _end_with_launcher() -> None:
+    """A rank whose launcher was killed ends at once: nobody else would end it."""
+    launcher = identify(os.getppid())
+
+    def end() -> None:
+        os._exit(WorkerExit.FAILED)
+
+    if launcher is not None:
+        ParentWatch(launcher, end, end).start()
+
+
+def _is_about_others(error: Exception) -> bool:
+    try:
+        from engine.train.ranks import is_about_others
+    except ImportError:
+        return False
+    return is_about_others(error)
 
 
 def _fail(link: WorkerLink, reason: Reason, message: str) -> WorkerExit:
     print(message, file=sys.stderr, flush=True)  # noqa: T201 - into trainer.log
     link.event(EventKind.ERROR, link.status.step, message=message)
-    return link.finish(State.FAILED, reason, message)
+    code = link.finish(State.FAILED, reason, message)
+    return WorkerExit.FAILED if code is WorkerExit.DONE else code  # a rank that writes nothing has failed all the same
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from engine.language import _
 from engine.run.control import ask, send_request
 from engine.run.folder import RunFolder
 from engine.run.fork import ForkPlan, make_fork
-from engine.run.launch import RunPlan, apply_changes, make_run, plan_resume
-from minimind_tui.starting import start_detached
+from engine.run.launch import RunPlan, apply_changes, make_run
+from minimind_tui.starting import planned_resume, start_detached
 
 
 def start(plan: RunPlan) -> RunFolder:
@@ -21,7 +21,7 @@ def start(plan: RunPlan) -> RunFolder:
 
 def resume(folder: RunFolder, values: Mapping[str, Any] | None = None) -> None:
     """Go on with a run, with changed `values` where it may take them; wakes a paused one. Raises UserError."""
-    plan = plan_resume(folder, values)
+    plan = planned_resume(folder, values or {})
     apply_changes(plan)
     if not plan.paused:
         start_detached(folder, again=plan.finished)

@@ -53,10 +53,15 @@ def test_updates_and_tokens_are_those_that_the_stream_deals(
     ) as stream:
         dealt = [update.target_tokens for update in stream][: max_steps or None]
     settings = settings_of(
-        max_seq_len=8, batch_size=batch, accumulation_steps=accumulation, epochs=epochs, max_steps=max_steps
+        max_seq_len=8,
+        batch_size=batch,
+        accumulation_steps=accumulation,
+        epochs=epochs,
+        max_steps=max_steps,
+        nproc=processes,
     )
     data = DataFacts(rows, int(source.row_targets.sum()), exact=True)
-    seen = preview(settings, data=data, processes=processes)
+    seen = preview(settings, data=data)
     assert seen.updates == seen.most_updates == len(dealt)
     assert seen.total_tokens == sum(dealt)
     assert seen.updates_per_epoch == updates_per_epoch(rows, batch * accumulation * processes)
@@ -75,7 +80,7 @@ def test_mini_is_what_it_is_known_to_be() -> None:
 
 
 def test_the_effective_batch_counts_every_process() -> None:
-    seen = preview(settings_of(batch_size=3, accumulation_steps=5), processes=2)
+    seen = preview(settings_of(batch_size=3, accumulation_steps=5, nproc=2))
     assert (seen.rows_per_update, seen.positions_per_update) == (30, 30 * 128)
 
 
@@ -291,3 +296,16 @@ def test_an_update_larger_than_an_epoch_is_told() -> None:
     seen = preview(settings_of(batch_size=64, accumulation_steps=4), data=data_of(100))
     assert seen.updates_per_epoch == 1 and seen.tokens_per_update == 100 * 100
     assert any("256 rows" in note for note in seen.notes)
+
+
+def test_several_processes_are_counted_in_the_update_and_need_a_gpu_each():
+    settings = settings_of(batch_size=4, accumulation_steps=3, nproc=2)
+    preview = preview_run(settings, vocab_size=VOCAB, data=None, device=gpu_facts())
+    assert (preview.processes, preview.rows_per_update) == (2, 24)
+    assert not any("GPU" in problem for problem in preview.problems)
+    alone = preview_run(settings_of(), vocab_size=VOCAB, data=None, device=gpu_facts())
+    assert any("2 GPUs are there and 1 of them used" in note for note in alone.notes)
+    many = preview_run(settings_of(nproc=3), vocab_size=VOCAB, data=None, device=gpu_facts())
+    assert any("nproc = 3" in problem and "2 GPUs" in problem for problem in many.problems)
+    both = preview_run(settings_of(nproc=2), vocab_size=VOCAB, data=None, device=cpu_facts())
+    assert both.device is not None and both.device.threads == 1  # they share the cores

@@ -4,7 +4,7 @@ import pytest
 
 from engine.errors import UserError
 from engine.settings.declaration import declarations
-from engine.settings.on_resume import check_resume
+from engine.settings.on_resume import check_resume, keep_rows
 from engine.settings.settings import Settings
 
 OTHER = {
@@ -30,7 +30,7 @@ def changed(name):
 def test_every_changed_setting_is_free_named_as_inexact_or_refused(name):
     after = Settings.model_validate({**Settings().model_dump(), name: changed(name)})
     kind = declarations(Settings)[name].on_resume
-    if kind in ("fork", "new") or name in ("batch_size", "accumulation_steps"):
+    if kind in ("fork", "new") or name in ("batch_size", "accumulation_steps", "nproc", "nnodes"):
         with pytest.raises(UserError, match=name):
             check_resume(Settings(), after)
         return
@@ -47,3 +47,31 @@ def test_another_split_of_the_same_update_is_inexact_not_refused():
 
 def test_nothing_changed_is_exact():
     assert check_resume(Settings(), Settings()).why_inexact == []
+
+
+@pytest.mark.parametrize(
+    ("before", "processes", "split"),
+    [
+        ((4, 6, 1), 2, (4, 3)),
+        ((4, 6, 1), 3, (4, 2)),
+        ((4, 6, 2), 1, (4, 12)),
+        ((4, 1, 1), 2, (2, 1)),
+        ((6, 2, 2), 8, (3, 1)),
+    ],
+)
+def test_another_number_of_processes_keeps_the_rows_of_an_update(before, processes, split):
+    batch, accumulation, nproc = before
+    had = Settings(batch_size=batch, accumulation_steps=accumulation, nproc=nproc)
+    kept = keep_rows(had, had.model_copy(update={"nproc": processes}), {"nproc"})
+    assert kept.rows_per_update == had.rows_per_update
+    assert (kept.batch_size, kept.accumulation_steps) == split
+    assert check_resume(had, kept).why_inexact
+
+
+def test_rows_that_cannot_be_shared_are_refused_and_a_given_split_stays():
+    had = Settings(batch_size=4, accumulation_steps=2)
+    with pytest.raises(UserError, match="8 rows"):
+        keep_rows(had, had.model_copy(update={"nproc": 3}), {"nproc"})
+    asked = had.model_copy(update={"nproc": 2, "batch_size": 2})
+    assert keep_rows(had, asked, {"nproc", "batch_size"}) is asked
+    assert keep_rows(had, had, set()) is had

@@ -141,6 +141,7 @@ EFFECTS = {
 BY_BEHAVIOUR = {  # proved by a test of its own below, or by the test named
     "use_moe": "settings/test_settings.py",
     "bad_lines": "", "bad_lines_limit": "", "num_workers": "", "device": "", "compile": "", "from_weight": "",
+    "nproc": "train/test_several_processes.py", "nnodes": "", "rank_timeout": "",
     "keep_checkpoints": "", "save_dir": "", "save_weight": "",
     "use_wandb": "", "use_swanlab": "", "use_tensorboard": "", "wandb_project": "",
 }  # fmt: skip
@@ -270,7 +271,8 @@ def test_trackers_are_those_asked_for(workshop, monkeypatch):
         def sample(self, *_args): ...
         def finish(self, *_args): ...
 
-    def spy(names, info, _on_problem):
+    def spy(names, info, _on_problem, *, rank):
+        assert rank == 0
         asked.append((list(names), info.project))
         return Silent()
 

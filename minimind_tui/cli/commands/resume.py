@@ -41,12 +41,13 @@ def resume(
 
 def go_on(folder: "RunFolder", values: Mapping[str, Any], *, detach: bool, json_lines: bool, max_restarts: int) -> int:
     """Resume a run with changed `values` and follow it; returns the exit code. Raises UserError."""
-    from engine.run.launch import apply_changes, plan_resume
+    from engine.run.launch import apply_changes
     from minimind_tui.cli.commands.run import start_and_follow
     from minimind_tui.cli.setting_options import option_places
     from minimind_tui.cli.terminal import complain
+    from minimind_tui.starting import planned_resume
 
-    plan = plan_resume(folder, values, option_places(values))
+    plan = planned_resume(folder, values, option_places(values))
     for line in _announcement(plan, values):
         complain(line)
     if not plan.paused:
