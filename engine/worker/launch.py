@@ -1,4 +1,5 @@
-"""All ranks of a run on this machine: `python -m engine.worker.launch FOLDER --attempt N`. Started by the supervisor.
+"""All ranks of a run on one machine: `python -m engine.worker.launch FOLDER --attempt N`. Started by the supervisor,
+and on a run's other machines by engine.run.joining.
 
 Torch's elastic launcher starts them, and ends the others when one fails; this process forwards a stop to rank 0, and
 when a rank is gone without a word it says in the run's status which one, and why.
@@ -7,10 +8,12 @@ when a rank is gone without a word it says in the run's status which one, and wh
 import argparse
 import contextlib
 import os
+import shutil
 import signal
+import socket
 import sys
-import tempfile
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +24,7 @@ from engine.errors import UserError
 from engine.language import _
 from engine.run.exit_codes import WorkerExit
 from engine.run.folder import RunFolder
+from engine.run.meeting import Meeting, announce, announced_endpoint, withdraw
 from engine.run.rank_errors import FOLDER_VARIABLE, read_errors
 from engine.run.schema import EventKind, Reason, State
 from engine.run.status import read_status
@@ -31,10 +35,14 @@ from engine.worker.waiting_threads import let_waiting_threads_sleep
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig
 
 RANK_MODULE = "engine.worker.train"
 _END_SECONDS = 30
 """How long the ranks that are left have to save and end once one has failed."""
+_MEETING_SECONDS = 1800
+"""How long one machine waits for the others before it gives up, at least."""
+_WORD_SECONDS = 5.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,26 +50,27 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.worker.launch", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--attempt", type=int, required=True)
+    parser.add_argument("--rdzv", default=None, help="where the machines meet, HOST:PORT")
+    parser.add_argument("--node-rank", type=int, default=0, help="this machine's number")
     asked = parser.parse_args(arguments)
     folder = RunFolder(asked.folder.absolute())
     lock = keep_lock_here()
     forward_stops()
     let_waiting_threads_sleep()
-    killed_before = oom_kills()
+    ranks = Machine(folder, asked.attempt, asked.node_rank, asked.rdzv)
     try:
-        with tempfile.TemporaryDirectory(prefix="minimind-ranks-") as place:
-            os.environ[FOLDER_VARIABLE] = place
-            failed = _launch(folder, asked.attempt, Path(place))
-            if failed is None:
-                return _code_of(folder, asked.attempt)
-            reason, message = _cause(failed, Path(place), killed_before)
-        return _code_of(folder, asked.attempt, (reason, message))
+        failure = ranks.run()
     except UserError as error:
-        return _code_of(folder, asked.attempt, (Reason.USER_ERROR, str(error)))
+        failure = (Reason.USER_ERROR, str(error))
     finally:
         if lock is not None:
             with contextlib.suppress(OSError):
                 os.close(lock)
+    if asked.node_rank == 0:
+        return _code_of(folder, asked.attempt, failure)
+    if failure is not None:
+        print(failure[1], file=sys.stderr, flush=True)  # noqa: T201 - into this machine's log
+    return WorkerExit.DONE if failure is None else WorkerExit.FAILED
 
 
 def forward_stops() -> None:
@@ -83,50 +92,114 @@ def forward_stops() -> None:
     threading.Thread(target=forward, name="forward-stops", daemon=True).start()
 
 
-def _launch(folder: RunFolder, attempt: int, place: Path) -> "ChildFailedError | None":
-    """Run the ranks; the failures when not all of them ended well."""
-    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+class Machine:
+    """The ranks of one machine, number `number` of those of the run, through one attempt."""
 
-    settings, _preset = parse_settings(folder.run_toml)
-    processes = 1 if settings.nproc == "auto" else settings.nproc
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=processes,
-        run_id=f"{folder.id}-{attempt}",
-        rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
-        local_addr="127.0.0.1",
-        max_restarts=0,  # the supervisor starts again, from the last checkpoint
-        logs_specs=DefaultLogsSpecs(log_dir=str(place / "logs")),
-        signals_to_handle="SIGQUIT",  # not SIGTERM: rank 0 saves, however long that takes
-        shutdown_timeout=_END_SECONDS,
-    )
-    rank: list[Any] = ["-P", "-m", RANK_MODULE, str(folder.path), "--attempt", str(attempt)]
-    try:
-        elastic_launch(config, sys.executable)(*rank)
-    except ChildFailedError as error:
-        return error
-    return None
+    def __init__(self, folder: RunFolder, attempt: int, number: int, endpoint: str | None) -> None:
+        self._folder = folder
+        self._attempt = attempt
+        self._number = number
+        self._endpoint = endpoint
+        self._settings, _preset = parse_settings(folder.run_toml)
+        self._place = folder.path / "ranks" / f"attempt-{attempt}"
+        self._killed_before = oom_kills()
 
+    def run(self) -> tuple[Reason, str] | None:
+        """Run the ranks to their end; why, when not all of them ended well. Raises UserError."""
+        from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+        from torch.distributed.launcher.api import elastic_launch
 
-def _cause(failed: "ChildFailedError", place: Path, killed_before: int) -> tuple[Reason, str]:
-    """Whose failure ended the run, in words."""
-    left = read_errors(place)
-    if left and not left[0].about_others:
-        return left[0].reason, _("Rank {rank}: {problem}").format(rank=left[0].rank, problem=left[0].message)
-    deaths = sorted(failed.failures.items(), key=lambda item: item[1].timestamp)
-    silent = [(rank, death.exitcode) for rank, death in deaths if rank not in {error.rank for error in left}]
-    if silent:
-        rank, code = silent[0]
-        return Reason.WORKER_DIED, _("Rank {rank}: {problem}").format(
-            rank=rank, problem=words_of_exit(code, killed_before)
+        config = self._config()
+        (self._place / f"machine-{self._number}").mkdir(parents=True, exist_ok=True)
+        os.environ[FOLDER_VARIABLE] = str(self._place)
+        rank: list[Any] = ["-P", "-m", RANK_MODULE, str(self._folder.path), "--attempt", str(self._attempt)]
+        try:
+            elastic_launch(config, sys.executable)(*rank)
+        except ChildFailedError as error:
+            return self._cause(error)
+        except RuntimeError as error:  # the machines did not meet
+            return Reason.ERROR, _("The machines did not meet at {endpoint}: {problem}").format(
+                endpoint=self._endpoint, problem=error
+            )
+        finally:
+            if self._number == 0:
+                withdraw(self._folder)
+                shutil.rmtree(self._place.parent, ignore_errors=True)
+        return None
+
+    def _config(self) -> "LaunchConfig":
+        from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs
+        from torch.distributed.launcher.api import LaunchConfig
+
+        settings, machines = self._settings, self._settings.nnodes
+        common: dict[str, Any] = {
+            "min_nodes": machines,
+            "max_nodes": machines,
+            "nproc_per_node": 1 if settings.nproc == "auto" else settings.nproc,
+            "run_id": f"{self._folder.id}-{self._attempt}",
+            "max_restarts": 0,  # the supervisor starts again, from the last checkpoint
+            "logs_specs": DefaultLogsSpecs(log_dir=str(self._place / f"machine-{self._number}")),
+            "signals_to_handle": "SIGQUIT",  # not SIGTERM: rank 0 saves, however long that takes
+            "shutdown_timeout": _END_SECONDS,
+        }
+        if machines == 1:
+            return LaunchConfig(rdzv_backend="c10d", rdzv_endpoint="localhost:0", local_addr="127.0.0.1", **common)
+        endpoint = self._endpoint = self._endpoint or announced_endpoint(machines)
+        address = _address_towards(endpoint)
+        _speak_through(address)
+        if self._number == 0:
+            announce(self._folder, Meeting(endpoint=endpoint, attempt=self._attempt, machines=machines))
+        return LaunchConfig(
+            rdzv_backend="static",  # the machine of number 0 has rank 0, which writes
+            rdzv_endpoint=endpoint,
+            rdzv_configs={"rank": self._number, "timeout": int(max(settings.rank_timeout, _MEETING_SECONDS))},
+            local_addr=address,
+            **common,
         )
-    if left:
-        return left[0].reason, _("Rank {rank}: {problem}").format(rank=left[0].rank, problem=left[0].message)
-    return Reason.WORKER_DIED, _("The ranks ended without saying why.")
+
+    def _cause(self, failed: "ChildFailedError") -> tuple[Reason, str]:
+        """Whose failure ended the run, in words."""
+        left = read_errors(self._place)
+        until = time.monotonic() + (_WORD_SECONDS if self._settings.nnodes > 1 else 0.0)
+        while all(error.about_others for error in left) and time.monotonic() < until:
+            time.sleep(0.1)  # the word of another machine's rank comes through a shared folder
+            left = read_errors(self._place)
+        if left and not left[0].about_others:
+            return left[0].reason, _of_rank(left[0].rank, left[0].message)
+        deaths = sorted(failed.failures.items(), key=lambda item: item[1].timestamp)
+        silent = [(rank, death.exitcode) for rank, death in deaths if rank not in {error.rank for error in left}]
+        if silent:
+            rank, code = silent[0]
+            return Reason.WORKER_DIED, _of_rank(rank, words_of_exit(code, self._killed_before))
+        if left:
+            return left[0].reason, _of_rank(left[0].rank, left[0].message)
+        return Reason.WORKER_DIED, _("The ranks ended without saying why.")
+
+
+def _of_rank(rank: int, problem: str) -> str:
+    return _("Rank {rank}: {problem}").format(rank=rank, problem=problem)
+
+
+def _address_towards(endpoint: str) -> str:
+    """This machine's own address on the way to `endpoint`. Raises UserError for a host nobody knows."""
+    host, _colon, port = endpoint.rpartition(":")
+    try:
+        family, kind, _protocol, _name, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.connect(address)  # of a datagram socket: it only looks up the route
+            return str(probe.getsockname()[0])
+    except OSError as error:
+        raise UserError(
+            _("--rdzv {endpoint} cannot be reached from here: {problem}.").format(endpoint=endpoint, problem=error)
+        ) from error
+
+
+def _speak_through(address: str) -> None:
+    """Let gloo and nccl use the network of `address`, unless the environment names one."""
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(found.address == address for found in addresses):
+            for variable in ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME"):
+                os.environ.setdefault(variable, name)
 
 
 def _code_of(folder: RunFolder, attempt: int, failure: tuple[Reason, str] | None = None) -> WorkerExit:

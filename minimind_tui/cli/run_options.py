@@ -1,5 +1,6 @@
 """Options that several commands which start runs have in common, declared once."""
 
+import os
 from typing import Annotated
 
 from engine.language import _
@@ -34,3 +35,20 @@ MaxRestarts = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+Rendezvous = Annotated[
+    str | None,
+    option(
+        "--rdzv",
+        metavar="HOST:PORT",
+        help=_("With --nnodes: where the machines meet, machine 0's address and a free port there."),
+        rich_help_panel=PANEL,
+    ),
+]
+
+
+def set_rendezvous(rdzv: str | None) -> None:
+    """Hand on where the machines of a run meet to the run's processes. Raises UserError for no HOST:PORT."""
+    if rdzv is not None:
+        from engine.run.meeting import ENDPOINT_VARIABLE, checked_endpoint
+
+        os.environ[ENDPOINT_VARIABLE] = checked_endpoint(rdzv)

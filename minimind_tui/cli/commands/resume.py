@@ -10,7 +10,7 @@ from engine.language import _
 from minimind_tui.cli import exit_codes
 from minimind_tui.cli.completion import complete_run
 from minimind_tui.cli.options import argument
-from minimind_tui.cli.run_options import Detach, FollowAsJson, MaxRestarts
+from minimind_tui.cli.run_options import Detach, FollowAsJson, MaxRestarts, Rendezvous, set_rendezvous
 
 if TYPE_CHECKING:
     from engine.run.folder import RunFolder
@@ -29,12 +29,14 @@ def resume(
     detach: Detach = False,
     json: FollowAsJson = False,
     max_restarts: MaxRestarts = 0,
+    rdzv: Rendezvous = None,
     **settings: Any,
 ) -> None:
     """Go on with a run."""
     from engine.places import runs_dir
     from engine.run.find import find_run
 
+    set_rendezvous(rdzv)
     folder = find_run(runs_dir(), run)
     raise typer.Exit(go_on(folder, settings, detach=detach, json_lines=json, max_restarts=max_restarts))
 

@@ -8,7 +8,16 @@ import typer
 from engine.language import _
 from minimind_tui.cli import exit_codes
 from minimind_tui.cli.options import option
-from minimind_tui.cli.run_options import PANEL, Detach, FollowAsJson, Force, MaxRestarts, Preset
+from minimind_tui.cli.run_options import (
+    PANEL,
+    Detach,
+    FollowAsJson,
+    Force,
+    MaxRestarts,
+    Preset,
+    Rendezvous,
+    set_rendezvous,
+)
 
 if TYPE_CHECKING:
     from engine.run.folder import RunFolder
@@ -47,6 +56,17 @@ def run(
     json: FollowAsJson = False,
     force: Force = False,
     max_restarts: MaxRestarts = 0,
+    rdzv: Rendezvous = None,
+    node_rank: Annotated[
+        int,
+        option(
+            "--node_rank",
+            metavar="R",
+            min=0,
+            help=_("This machine's number, from 0; any other than 0 joins the run that meets at --rdzv. (default: 0)"),
+            rich_help_panel=PANEL,
+        ),
+    ] = 0,
     **settings: Any,
 ) -> None:
     """Train a model."""
@@ -61,6 +81,9 @@ def run(
         raise UserError(
             _("--from_resume {value}: expected true or false (1/0, yes/no, on/off).").format(value=from_resume)
         )
+    set_rendezvous(rdzv)
+    if node_rank > 0:
+        raise typer.Exit(join(rdzv, node_rank))
     resolved, based_on = asked_settings(preset, config, settings, option_places(settings))
     if from_resume.lower() in TRUE_WORDS:
         from minimind_tui.cli.commands.resume import go_on
@@ -72,6 +95,20 @@ def run(
         complain(note)
     folder = make_run(plan)
     raise typer.Exit(start_and_follow(folder, detach=detach, json_lines=json, max_restarts=max_restarts))
+
+
+def join(rdzv: str | None, machine: int) -> int:
+    """Be another machine of a run until it ends; returns the exit code. Raises UserError."""
+    from engine.errors import UserError
+    from engine.places import runs_dir
+    from engine.run.joining import join_run
+    from minimind_tui.cli.terminal import say
+
+    if rdzv is None:
+        raise UserError(
+            _("--node_rank {machine} needs --rdzv HOST:PORT, as machine 0 was given.").format(machine=machine)
+        )
+    return exit_codes.OK if join_run(runs_dir(), rdzv, machine, say) else exit_codes.FAILED
 
 
 def start_and_follow(
