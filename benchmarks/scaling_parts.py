@@ -4,8 +4,8 @@
 
 Text: bytes and tokens of Chinese and other texts, and how full packed rows are. Tokenising: the part of it that holds
 Python's lock, which threads cannot share: reading lines, parsing, hashing, and turning the library's results into
-arrays; in processor time. Batches: positions a second that one thread assembles for one process. All-reduce: gradients of the `full`
-preset's size between two processes of this machine over gloo. Medians of the rounds.
+arrays; in processor time. Batches: positions a second that one thread assembles for one process. All-reduce: gradients
+of the `full` preset's size between two processes of this machine over gloo. Medians of the rounds.
 """
 
 import argparse
@@ -123,7 +123,8 @@ def all_reduce(rounds: int, folder: Path) -> None:
     answer = folder / "seconds"
     processes.spawn(reduce_in_turn, args=(rounds, str(folder / "meeting"), str(answer)), nprocs=2)
     seconds, size = float(answer.read_text()), 4 * GRADIENT_NUMBERS
-    print(f"all-reduce: {size / 1e6:.0f} MB between 2 processes over gloo in {seconds:.3f} s, {size / seconds / 1e9:.2f} GB/s")
+    rate = size / seconds / 1e9
+    print(f"all-reduce: {size / 1e6:.0f} MB between 2 processes over gloo in {seconds:.3f} s, {rate:.2f} GB/s")
 
 
 def main() -> None:
