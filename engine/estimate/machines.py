@@ -76,6 +76,8 @@ MACHINES = {
 }
 """By name. Memory and bandwidth are those of NVIDIA's data sheets; 8 devices and 64 cores a host are assumed."""
 
+_SAME_MEMORY = 0.1
+
 _CPU_BYTES_PER_FLOP = 0.062
 """Bytes of a cpu's memory traffic for each FLOP of its matrix products, as on the cores that were measured."""
 
@@ -90,6 +92,21 @@ def machine_of(name: str) -> Machine:
             + _("There are: {names}.").format(names=", ".join((*MACHINES, "cpu")))
         )
     return MACHINES[name]
+
+
+def machine_here(facts: DeviceFacts) -> Machine:
+    """The machine that training would take here. Raises UserError for a GPU whose figures are not known."""
+    if facts.device == "cpu":
+        return cpu_machine(facts)
+    for machine in MACHINES.values():
+        like = peak_flops(facts.name, "bf16") == peak_flops(machine.title, "bf16")
+        if like and abs(facts.memory / machine.memory - 1) < _SAME_MEMORY:
+            return machine
+    raise UserError(
+        _("No plan is known for a device called {name}.").format(name=facts.name)
+        + " "
+        + _("There are: {names}.").format(names=", ".join((*MACHINES, "cpu")))
+    )
 
 
 def cpu_machine(facts: DeviceFacts | None = None) -> Machine:

@@ -40,10 +40,15 @@ def bottleneck_words(plan: ScalePlan) -> str:
                 "The cache is mapped, not read, and the order of rows is computed, not stored; what is left is Python, "
                 "torch and compiling. --compile 0 starts sooner. More GPUs do not help a training this short."
             )
-        case "compute" if bound_of(plan.pace) == "traffic":
+        case "compute" if not plan.machine.is_cpu and bound_of(plan.pace) == "traffic":
             return _(
                 "The network is too narrow to fill this device: its memory bounds it, not its arithmetic. Packed rows "
                 "waste no position on padding, compiling joins operations. More GPUs help; a faster peak does not."
+            )
+        case "compute" if plan.machine.is_cpu:
+            return _(
+                "A cpu is the slowest way to train. Packed rows waste no position on padding, and attention is computed "
+                "within documents alone. A GPU helps; `minimind estimate --calibrate` measures this machine."
             )
         case "compute":
             return _(

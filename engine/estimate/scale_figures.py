@@ -30,7 +30,8 @@ from engine.estimate.scale_plan import (
 from engine.estimate.text_size import BYTES_PER_DOCUMENT
 from engine.language import _
 
-Unit = Literal["count", "bytes", "seconds", "share", "per_second"]
+Unit = Literal["number", "count", "bytes", "seconds", "per_second"]
+"""Of what a figure is. A `count` is a large one whose last digits say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +76,15 @@ def _sizes(plan: ScalePlan) -> Iterator[Figure]:
     yield _one(
         "rows_per_update",
         plan.rows_per_update,
-        "count",
+        "number",
         _("settings: batch_size {batch} x accumulation_steps {steps} x {processes} processes").format(
             batch=settings.batch_size, steps=settings.accumulation_steps, processes=plan.devices
         ),
     )
     yield _one("tokens_per_update", plan.tokens_per_update, "count", _("formula: tokens / rows x rows of an update"))
-    yield _one("updates_per_epoch", plan.updates_per_epoch, "count", _("formula: rows / rows of an update, rounded up"))
+    yield _one(
+        "updates_per_epoch", plan.updates_per_epoch, "number", _("formula: rows / rows of an update, rounded up")
+    )
 
 
 def _of_tokens(plan: ScalePlan) -> str:
@@ -92,7 +95,8 @@ def _of_tokens(plan: ScalePlan) -> str:
         return _("measured: tokens of a sample of the file, extended to all of it")
     return _(
         "assumed: {low:.2g} to {high:.2g} bytes a token (measured on texts about software, "
-        "benchmarks/scaling_parts.py; MiniMind: 1.5 to 1.7 Chinese characters or 4 to 5 English ones) and {each:,} bytes a text"
+        "benchmarks/scaling_parts.py; MiniMind: 1.5 to 1.7 Chinese characters or 4 to 5 English ones) "
+        "and {each:,} bytes a text"
     ).format(
         low=text.bytes / (text.tokens_high - _ends(plan)),
         high=text.bytes / (text.tokens_low - _ends(plan)),
@@ -149,31 +153,18 @@ def _update(plan: ScalePlan) -> Iterator[Figure]:
         "seconds",
         _("formula: 32 bytes a parameter, and 14 more a micro-batch, at the memory's rate; Muon's products as well"),
     )
-    sent = ring_bytes(plan.gradient_bytes, plan.devices)
     yield _one("gradients", plan.gradient_bytes, "bytes", _("formula: 4 bytes a parameter, fp32"))
-    yield _one(
-        "sent", sent, "bytes", _("formula: a ring moves 2 (N - 1) / N of the gradients through each, once an update")
-    )
-    rate = _("{link}, {rate:.3g} GB/s in one direction, of which {share:.0%} are reached").format(
-        link=plan.link.title, rate=plan.link.rate / 1e9, share=plan.link.share
-    )
-    hosts = machine.hosts(plan.devices)
-    place = _("between {n} hosts").format(n=hosts) if hosts > 1 else _("within one host")
-    yield _one("reduce", pace.reduce, "seconds", f"{rate}, {place}. {plan.link.source}")
-    yield Figure(
-        "exposed",
-        pace.exposed_low,
-        pace.exposed_high,
-        "seconds",
-        _("formula: hidden behind the last backward pass but for the last bucket of 25 MiB, or not hidden at all"),
-    )
+    if plan.devices > 1:
+        yield from _all_reduce(plan)
     yield _one(
         "batches",
         pace.batches,
         "seconds",
-        _("measured: {rate:.0f} million positions/s by one thread of each process, ahead of the update "
-          "(benchmarks/scaling_parts.py)").format(rate=BATCH_POSITIONS_PER_S / 1e6),
-    )  # fmt: skip
+        _(
+            "measured: {rate:.0f} million positions/s by one thread of each process, ahead of the update "
+            "(benchmarks/scaling_parts.py)"
+        ).format(rate=BATCH_POSITIONS_PER_S / 1e6),
+    )
     yield _band(
         "update",
         plan.update,
@@ -183,6 +174,26 @@ def _update(plan: ScalePlan) -> Iterator[Figure]:
     )
     speed = plan.tokens_per_s
     yield Figure("tokens_per_s", speed.low, speed.high, "per_second", _("formula: tokens of an update / its seconds"))
+
+
+def _all_reduce(plan: ScalePlan) -> Iterator[Figure]:
+    sent = ring_bytes(plan.gradient_bytes, plan.devices)
+    yield _one(
+        "sent", sent, "bytes", _("formula: a ring moves 2 (N - 1) / N of the gradients through each, once an update")
+    )
+    rate = _("{link}, {rate:.3g} GB/s in one direction, of which {share:.0%} are reached").format(
+        link=plan.link.title, rate=plan.link.rate / 1e9, share=plan.link.share
+    )
+    hosts = plan.machine.hosts(plan.devices)
+    place = _("between {n} hosts").format(n=hosts) if hosts > 1 else _("within one host")
+    yield _one("reduce", plan.pace.reduce, "seconds", f"{rate}, {place}. {plan.link.source}")
+    yield Figure(
+        "exposed",
+        plan.pace.exposed_low,
+        plan.pace.exposed_high,
+        "seconds",
+        _("formula: hidden behind the last backward pass but for the last bucket of 25 MiB, or not hidden at all"),
+    )
 
 
 def _of_products(plan: ScalePlan) -> str:
