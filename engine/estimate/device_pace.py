@@ -95,9 +95,18 @@ def context_on(machine: Machine, settings: Settings, context: float | None) -> f
 
 
 def update_pace(
-    machine: Machine, shape: ModelShape, settings: Settings, devices: int, context: float | None, link: Link
+    machine: Machine,
+    shape: ModelShape,
+    settings: Settings,
+    devices: int,
+    context: float | None,
+    link: Link,
+    cold: float = 0.0,
 ) -> UpdatePace:
-    """An update of `accumulation_steps` micro-batches on each of `devices`, its gradients reduced once over `link`."""
+    """An update of `accumulation_steps` micro-batches on each of `devices`, its gradients reduced once over `link`.
+
+    `cold` are the seconds that the disk takes for a row.
+    """
     dtype = dtype_on(settings, machine)
     positions = settings.rows_per_update * settings.max_seq_len
     products, traffic = position_seconds(
@@ -113,7 +122,7 @@ def update_pace(
     reduce = ring_seconds(gradient_bytes(shape), devices, link)
     window = _BACKWARD_SHARE * (products + traffic) / settings.accumulation_steps
     last = reduce * min(1.0, BUCKET_BYTES / gradient_bytes(shape))
-    batches = positions / BATCH_POSITIONS_PER_S
+    batches = positions / BATCH_POSITIONS_PER_S + settings.rows_per_update * cold
     return UpdatePace(
         products=products,
         traffic=traffic,

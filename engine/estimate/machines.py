@@ -11,6 +11,8 @@ from engine.settings.nearest import did_you_mean
 
 MEASURED_CPU_FLOPS = 181e9
 """fp32 matrix products on the two cores that docs/PERFORMANCE.md was measured on."""
+MEASURED_CPU_MEMORY = 25 * 10**9
+"""Of that machine."""
 
 _GIB = 2**30
 
@@ -19,10 +21,10 @@ _GIB = 2**30
 class Machine:
     """One kind of device, and what stands around it.
 
-    `bandwidth` is that of its memory in bytes/s, `per_host` how many share a host, `cores` the cpu cores of a host for
-    each of its devices. `within` and `between` connect devices of one host, and hosts. A time that was computed for it
-    may be wrong by a factor of `spread` either way. On a cpu all processes share one host, its cores and `flops`, the
-    measured rate of its matrix products.
+    `bandwidth` is that of its memory in bytes/s, `per_host` how many share a host, `cores` and `ram` the cpu cores and
+    the memory of a host for each of its devices. `within` and `between` connect devices of one host, and hosts. A time
+    that was computed for it may be wrong by a factor of `spread` either way. On a cpu all processes share one host, its
+    cores and `flops`, the measured rate of its matrix products.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Machine:
     bandwidth: float
     per_host: int
     cores: int
+    ram: int
     within: Link
     between: Link
     spread: float
@@ -58,11 +61,15 @@ class Machine:
 
     def host_cores(self, devices: int) -> int:
         """Cores of the host that tokenises."""
-        return self.cores if self.is_cpu else self.cores * min(devices, self.per_host)
+        return self.cores * min(devices, self.per_host)
+
+    def host_ram(self, devices: int) -> int:
+        """Memory of a host, which keeps what is read of a file."""
+        return self.ram * min(devices, self.per_host)
 
 
 def _gpu(name: str, title: str, gib: int, bandwidth: float, within: str, between: str, spread: float) -> Machine:
-    return Machine(name, title, gib * _GIB, bandwidth, 8, 8, LINKS[within], LINKS[between], spread)
+    return Machine(name, title, gib * _GIB, bandwidth, 8, 8, 64 * _GIB, LINKS[within], LINKS[between], spread)
 
 
 MACHINES = {
@@ -74,7 +81,7 @@ MACHINES = {
         _gpu("h100", "H100 80GB HBM3", 80, 3350e9, "nvlink4", "100gbe", 1.6),
     )
 }
-"""By name. Memory and bandwidth are those of NVIDIA's data sheets; 8 devices and 64 cores a host are assumed."""
+"""By name. Memory and bandwidth are NVIDIA's data sheets'; 8 devices, 64 cores and 512 GiB a host are assumed."""
 
 _SAME_MEMORY = 0.1
 
@@ -116,10 +123,11 @@ def cpu_machine(facts: DeviceFacts | None = None) -> Machine:
     return Machine(
         name="cpu",
         title=facts.cpu_name if facts is not None and rate else "AMD EPYC, 2 cores",
-        memory=facts.machine_memory if facts is not None and rate else 8 * 10**9,
+        memory=facts.machine_memory if facts is not None and rate else MEASURED_CPU_MEMORY,
         bandwidth=measured * _CPU_BYTES_PER_FLOP,
         per_host=1,
         cores=facts.cores if facts is not None and rate else 2,
+        ram=facts.machine_memory if facts is not None and rate else MEASURED_CPU_MEMORY,
         within=LINKS["loopback"],
         between=LINKS["loopback"],
         spread=1.6,

@@ -11,7 +11,7 @@ def bottleneck_name(name: Bottleneck) -> str:
     """A bottleneck in a few words."""
     return {
         "memory": _("the device's memory"),
-        "tokenising": _("tokenising the text, once"),
+        "tokenising": _("tokenising"),
         "start": _("starting"),
         "compute": _("computing"),
         "reduce": _("the all-reduce"),
@@ -47,8 +47,8 @@ def bottleneck_words(plan: ScalePlan) -> str:
             )
         case "compute" if plan.machine.is_cpu:
             return _(
-                "A cpu is the slowest way to train. Packed rows waste no position on padding, and attention is computed "
-                "within documents alone. A GPU helps; `minimind estimate --calibrate` measures this machine."
+                "A cpu is the slowest way to train. Packed rows waste no position on padding, and attention stays "
+                "within documents. A GPU helps; `minimind estimate --calibrate` measures this machine."
             )
         case "compute":
             return _(
@@ -61,7 +61,10 @@ def bottleneck_words(plan: ScalePlan) -> str:
                 "still runs. More accumulation_steps reduce less often, a faster link reduces faster."
             )
         case "batches":
-            return _("A thread assembles batches ahead of the update, each process only its own rows.")
+            return _(
+                "The token cache is larger than the host's memory, so rows are read from disk at random, by one thread "
+                "of each process ahead of the update. More memory, more hosts or a faster disk help."
+            )
         case "saves":
             return _(
                 "One process writes, each checkpoint whole or not at all; the others wait. Save less often: "
@@ -95,6 +98,8 @@ def remarks(plan: ScalePlan) -> list[str]:
                 ratio=plan.text.tokens / plan.parameters
             )
         )
+    if plan.settings.time_budget or plan.settings.deadline != "none":
+        found.append(_("time_budget and deadline are left out of this plan: it tells what all epochs take."))
     if plan.machine.is_cpu and devices > 1:
         found.append(_("Processes on one cpu share its cores: they make nothing faster. It is a way to try them."))
     return found

@@ -21,6 +21,7 @@ from engine.estimate.scale_plan import (
     HASHED_PER_S,
     PACKED_PER_S,
     PROCESS_SECONDS,
+    RANDOM_READ_SECONDS,
     READ_PER_S,
     SAVED_PER_S,
     TOKENISED_AT_MOST,
@@ -98,15 +99,10 @@ def _of_tokens(plan: ScalePlan) -> str:
         "benchmarks/scaling_parts.py; MiniMind: 1.5 to 1.7 Chinese characters or 4 to 5 English ones) "
         "and {each:,} bytes a text"
     ).format(
-        low=text.bytes / (text.tokens_high - _ends(plan)),
-        high=text.bytes / (text.tokens_low - _ends(plan)),
+        low=text.kind.low if text.kind is not None else 0.0,
+        high=text.kind.high if text.kind is not None else 0.0,
         each=BYTES_PER_DOCUMENT,
     )
-
-
-def _ends(plan: ScalePlan) -> int:
-    """The targets that texts have beside their tokens."""
-    return (1 if plan.settings.special_tokens == "both" else -1) * plan.text.documents
 
 
 def _before(plan: ScalePlan) -> Iterator[Figure]:
@@ -156,15 +152,7 @@ def _update(plan: ScalePlan) -> Iterator[Figure]:
     yield _one("gradients", plan.gradient_bytes, "bytes", _("formula: 4 bytes a parameter, fp32"))
     if plan.devices > 1:
         yield from _all_reduce(plan)
-    yield _one(
-        "batches",
-        pace.batches,
-        "seconds",
-        _(
-            "measured: {rate:.0f} million positions/s by one thread of each process, ahead of the update "
-            "(benchmarks/scaling_parts.py)"
-        ).format(rate=BATCH_POSITIONS_PER_S / 1e6),
-    )
+    yield _one("batches", pace.batches, "seconds", _of_batches(plan))
     yield _band(
         "update",
         plan.update,
@@ -174,6 +162,18 @@ def _update(plan: ScalePlan) -> Iterator[Figure]:
     )
     speed = plan.tokens_per_s
     yield Figure("tokens_per_s", speed.low, speed.high, "per_second", _("formula: tokens of an update / its seconds"))
+
+
+def _of_batches(plan: ScalePlan) -> str:
+    basis = _(
+        "measured: {rate:.0f} million positions/s by one thread of each process, ahead of the update "
+        "(benchmarks/scaling_parts.py)"
+    ).format(rate=BATCH_POSITIONS_PER_S / 1e6)
+    if plan.cold_row_seconds:
+        basis += "; " + _(
+            "assumed: what of the token cache the host's {ram:.0f} GB cannot hold is read at random, {each:.0f} us each"
+        ).format(ram=plan.machine.host_ram(plan.devices) / 1e9, each=RANDOM_READ_SECONDS * 1e6)
+    return basis
 
 
 def _all_reduce(plan: ScalePlan) -> Iterator[Figure]:

@@ -45,6 +45,8 @@ SAVED_PER_S = 2.7e8
 """Bytes/s of checkpoint and published weights, hashed and synced (benchmarks/checkpoint_cost.py: 35 MB in 0.13 s)."""
 READ_PER_S = 1e9
 """Bytes/s of a disk, assumed: what each start reads again is 8 bytes a document."""
+RANDOM_READ_SECONDS = 1e-4
+"""One read of a solid-state disk that waits for the one before, assumed."""
 PROCESS_SECONDS = 4.5
 """From the command to the first update with the cache built (benchmarks/start_up.py)."""
 COMPILE_SECONDS = 60.0
@@ -91,6 +93,7 @@ class ScalePlan:
     memory_needed: int
     host_memory: int
     cache_bytes: int
+    cold_row_seconds: float
     run_bytes: int
     checkpoint_bytes: int
     gradient_bytes: int
@@ -138,7 +141,9 @@ def plan_scale(
     shape = shape_from_settings(settings, vocab_size)
     dtype = dtype_on(settings, machine)
     slowest = link or machine.slowest_link(devices)
-    pace = update_pace(machine, shape, settings, devices, text.context, slowest)
+    cache = cache_bytes(text, settings, vocab_size)
+    cold = _cold_row_seconds(text, settings, cache, machine.host_ram(devices))
+    pace = update_pace(machine, shape, settings, devices, text.context, slowest, cold)
     update = Band(
         (pace.compute + pace.data_wait) / machine.spread + pace.exposed_low,
         (pace.compute + pace.data_wait) * machine.spread + pace.exposed_high,
@@ -199,7 +204,8 @@ def plan_scale(
         memory=memory,
         memory_needed=needed,
         host_memory=BUILDER_BYTES + text.documents,
-        cache_bytes=cache_bytes(text, settings, vocab_size),
+        cache_bytes=cache,
+        cold_row_seconds=cold,
         run_bytes=disk_needed(settings, shape, updates, run.high),
         checkpoint_bytes=checkpoint_bytes(shape, settings.optimizer),
         gradient_bytes=gradient_bytes(shape),
@@ -210,6 +216,16 @@ def plan_scale(
         next=order[1] if fits else order[0],
         problems=() if fits else (_unfit(settings, machine, shape, dtype, needed, devices),),
     )
+
+
+def _cold_row_seconds(text: TextPlan, settings: Settings, cache: int, ram: int) -> float:
+    """What the disk takes for a row of a cache larger than the host's memory: the order of rows is random.
+
+    A row's own entries are two reads, each of its pieces two more: where its document lies, and its tokens.
+    """
+    absent = max(0.0, 1 - ram / cache)
+    reads = 2 + 2 * text.pieces(settings.max_seq_len) / text.rows
+    return absent * reads * RANDOM_READ_SECONDS
 
 
 def _whole_pace(

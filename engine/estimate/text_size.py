@@ -58,6 +58,11 @@ class TextPlan:
     source: TextSource
     context: float | None = None
     bytes_to_tokenise: int = 0
+    kind: TextKind | None = None
+
+    def pieces(self, max_seq_len: int) -> int:
+        """Runs of tokens that rows are made of: a document, or a part of one longer than a row."""
+        return self.documents + self.tokens // max_seq_len
 
 
 def parse_bytes(text: str) -> int:
@@ -95,7 +100,7 @@ def assumed_text(size: int, kind: TextKind, settings: Settings) -> TextPlan:
     low, middle, high = (max(1, round(size / each) + ends * documents) for each in (kind.high, kind.middle, kind.low))
     fill = FILL if settings.pack else _padded_fill(middle / documents, settings.max_seq_len)
     rows = math.ceil(middle / (fill * settings.max_seq_len))
-    return TextPlan(size, middle, low, high, documents, rows, fill, "assumed", None, size)
+    return TextPlan(size, middle, low, high, documents, rows, fill, "assumed", None, size, kind)
 
 
 def known_text(size: int, facts: DataFacts, settings: Settings) -> TextPlan:
@@ -118,7 +123,7 @@ def known_text(size: int, facts: DataFacts, settings: Settings) -> TextPlan:
 def cache_bytes(text: TextPlan, settings: Settings, vocab_size: int) -> int:
     """What the token cache and its rows take: exactly the arrays that engine.data writes."""
     each = 2 if vocab_size <= _SMALL_VOCABULARY else 4
-    pieces = text.documents + text.tokens // settings.max_seq_len
+    pieces = text.pieces(settings.max_seq_len)
     return each * text.tokens + _PER_DOCUMENT * text.documents + _PER_PIECE * pieces + _PER_ROW * text.rows
 
 
