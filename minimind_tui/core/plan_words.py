@@ -54,7 +54,7 @@ def figure_name(name: str) -> str:
         "epoch": _("an epoch"),
         "run": _("the run"),
         "memory": _("memory a device"),
-        "memory_there": _("of"),
+        "memory_there": _("memory it has"),
         "host_memory": _("host memory"),
         "text": _("text"),
         "cache": _("token cache"),
