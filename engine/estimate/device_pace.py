@@ -108,7 +108,8 @@ def update_pace(
     `cold` are the seconds that the disk takes for a row.
     """
     dtype = dtype_on(settings, machine)
-    positions = settings.rows_per_update * settings.max_seq_len
+    rows = settings.batch_size * settings.accumulation_steps
+    positions = rows * settings.max_seq_len
     products, traffic = position_seconds(
         machine,
         shape,
@@ -122,7 +123,7 @@ def update_pace(
     reduce = ring_seconds(gradient_bytes(shape), devices, link)
     window = _BACKWARD_SHARE * (products + traffic) / settings.accumulation_steps
     last = reduce * min(1.0, BUCKET_BYTES / gradient_bytes(shape))
-    batches = positions / BATCH_POSITIONS_PER_S + settings.rows_per_update * cold
+    batches = positions / BATCH_POSITIONS_PER_S + rows * cold
     return UpdatePace(
         products=products,
         traffic=traffic,

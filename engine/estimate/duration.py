@@ -17,8 +17,7 @@ networks leave much of a device idle."""
 _ROUGH = 4.0
 """What happens between updates is far less than the updates: known to this factor it is known well enough."""
 _FORWARD_SHARE = 3.0  # a backward pass costs twice its forward pass
-SECONDS_A_LAYER = 5e-4
-"""Dispatching the operations of one block for one token."""
+_SECONDS_A_LAYER = 5e-4  # dispatching the operations of one block for one token
 _MEMORY_RATE = 1e10  # bytes/s at which the weights are read for one token
 _DISK_RATE = 1.5e8  # bytes/s written, hashed and synced
 
@@ -116,7 +115,7 @@ def _samples(settings: Settings, shape: ModelShape, calibration: Calibration | N
     tokens = settings.sample_tokens * len(settings.sample_prompts)
     if calibration is not None and calibration.sampled_tokens_per_s:
         return _about(tokens / calibration.sampled_tokens_per_s, 1.5)
-    token = shape.num_hidden_layers * SECONDS_A_LAYER + FP32_BYTES * parameters(shape) / _MEMORY_RATE
+    token = shape.num_hidden_layers * _SECONDS_A_LAYER + FP32_BYTES * parameters(shape) / _MEMORY_RATE
     return _about(tokens * token, _ROUGH)
 
 

@@ -17,7 +17,7 @@ from engine.estimate.device_pace import (
     update_pace,
 )
 from engine.estimate.disk import disk_needed
-from engine.estimate.duration import SECONDS_A_LAYER, Pace, saved_bytes
+from engine.estimate.duration import Pace, saved_bytes
 from engine.estimate.links import Link
 from engine.estimate.machines import Machine
 from engine.estimate.memory import Dtype, MemoryEstimate, memory_estimate, runtime_bytes
@@ -51,6 +51,8 @@ PROCESS_SECONDS = 4.5
 """From the command to the first update with the cache built (benchmarks/start_up.py)."""
 COMPILE_SECONDS = 60.0
 """torch.compile on a GPU, assumed."""
+DISPATCH_SECONDS = 5e-4
+"""Of the operations of one block for one sampled token, as previews have it."""
 BUILDER_BYTES = 10**8
 """Resident at most while a cache is built, whatever its size (benchmarks/token_cache.py: 85 MB)."""
 
@@ -149,7 +151,7 @@ def plan_scale(
         (pace.compute + pace.data_wait) * machine.spread + pace.exposed_high,
         "rough",
     )
-    rows = settings.rows_per_update * devices
+    rows = settings.batch_size * settings.accumulation_steps * devices
     per_epoch = updates_left(0, 0, epochs=1, row_count=text.rows, rows_per_update=rows)
     all_updates = updates_left(0, 0, epochs=settings.epochs, row_count=text.rows, rows_per_update=rows)
     updates = bounded_end(0, all_updates, settings.max_steps)
@@ -234,7 +236,7 @@ def _whole_pace(
     """The update's band, and what happens between updates on one process while the others wait."""
     forward = sum(position_seconds(machine, shape, dtype, context)) / 3
     validating = settings.validation_tokens * forward if settings.validation else 0.0
-    token = shape.num_hidden_layers * SECONDS_A_LAYER + FP32_BYTES * parameters(shape) / machine.bandwidth
+    token = shape.num_hidden_layers * DISPATCH_SECONDS + FP32_BYTES * parameters(shape) / machine.bandwidth
     sampling = settings.sample_tokens * len(settings.sample_prompts) * token
     saving = saved_bytes(settings, shape) / SAVED_PER_S
     return Pace(

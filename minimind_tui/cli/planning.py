@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +42,8 @@ class Asked:
 
     @property
     def is_plan(self) -> bool:
-        """Whether a plan is wanted rather than the preview of a run on this machine."""
-        return self.elsewhere or any(given is not None for given in astuple(self)[1:])
+        """Whether a plan is wanted: something was given that `minimind run` knows not. Else a preview of a run here."""
+        return self.elsewhere or any(given is not None for given in (self.data, self.text, self.link))
 
 
 def print_plan(

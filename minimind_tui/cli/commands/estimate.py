@@ -65,7 +65,7 @@ def estimate(
         option(
             "--nproc",
             metavar="N",
-            help=_("Plan for so many devices, eight on a host. (default: 1)"),
+            help=_("Processes, one a device, as for `minimind run`; a plan has eight on a host. (default: 1)"),
             rich_help_panel=PANEL,
         ),
     ] = None,
@@ -106,8 +106,7 @@ def estimate(
     if asked.is_plan:
         told = print_plan(asked, preset, config, settings, price, budget=budget, calibrate=calibrate, json_wanted=json)
         raise typer.Exit(told)
-    if device is not None:
-        settings["device"] = device
+    settings |= {name: given for name, given in (("device", device), ("nproc", nproc)) if given is not None}
     from engine.estimate.device_probe import probe_device
     from engine.places import cache_dir
     from minimind_tui.cli.previewing import calibrate_visibly, print_json, print_preview
