@@ -156,7 +156,7 @@ def plan_scale(
     all_updates = updates_left(0, 0, epochs=settings.epochs, row_count=text.rows, rows_per_update=rows)
     updates = bounded_end(0, all_updates, settings.max_steps)
     context = context_on(machine, settings, text.context)
-    whole_pace = _whole_pace(settings, machine, shape, dtype, update, context)
+    whole_pace = _whole_pace(settings, machine, devices, shape, dtype, update, context)
     whole = min(text.rows / rows, per_epoch)  # an epoch's last update is smaller
     epoch = _as_sure_as(text, whole_pace.run(settings, per_epoch, whole))
     run = _as_sure_as(text, whole_pace.run(settings, updates, whole * updates / per_epoch))
@@ -231,10 +231,10 @@ def _cold_row_seconds(text: TextPlan, settings: Settings, cache: int, ram: int) 
 
 
 def _whole_pace(
-    settings: Settings, machine: Machine, shape: ModelShape, dtype: Dtype, update: Band, context: float
+    settings: Settings, machine: Machine, devices: int, shape: ModelShape, dtype: Dtype, update: Band, context: float
 ) -> Pace:
-    """The update's band, and what happens between updates on one process while the others wait."""
-    forward = sum(position_seconds(machine, shape, dtype, context)) / 3
+    """The update's band, and what happens between updates: all validate, one samples and saves while the others wait."""
+    forward = sum(position_seconds(machine, shape, dtype, context)) / 3 / (1 if machine.is_cpu else devices)
     validating = settings.validation_tokens * forward if settings.validation else 0.0
     token = shape.num_hidden_layers * DISPATCH_SECONDS + FP32_BYTES * parameters(shape) / machine.bandwidth
     sampling = settings.sample_tokens * len(settings.sample_prompts) * token

@@ -197,3 +197,13 @@ def test_this_machine_is_recognised() -> None:
 
 def test_a_terabyte_is_parsed_and_planned_quickly() -> None:
     assert plan(size=parse_bytes("10PB")).updates > 10**8
+
+
+def test_processes_share_a_validation_and_wait_for_samples_and_saves() -> None:
+    def watching(devices: int, **changes: object) -> float:
+        found = plan("h100", devices, GB, max_steps=1, **changes)
+        return found.shares["watching"] / found.shares["start"] * found.start_seconds
+
+    without = {"sample_prompts": ()}
+    assert watching(1, **without) == pytest.approx(8 * watching(8, **without), rel=1e-6)
+    assert watching(1, validation=False) == pytest.approx(watching(8, validation=False), rel=1e-6)
