@@ -233,7 +233,7 @@ def _cold_row_seconds(text: TextPlan, settings: Settings, cache: int, ram: int) 
 def _whole_pace(
     settings: Settings, machine: Machine, devices: int, shape: ModelShape, dtype: Dtype, update: Band, context: float
 ) -> Pace:
-    """The update's band, and what happens between updates: all validate, one samples and saves while the others wait."""
+    """The update, and what lies between updates: all validate, one samples and saves while the others wait."""
     forward = sum(position_seconds(machine, shape, dtype, context)) / 3 / (1 if machine.is_cpu else devices)
     validating = settings.validation_tokens * forward if settings.validation else 0.0
     token = shape.num_hidden_layers * DISPATCH_SECONDS + FP32_BYTES * parameters(shape) / machine.bandwidth
