@@ -5,12 +5,14 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from source_tree import ROOT
 
-from engine.estimate.device_pace import PUBLISHED_POSITIONS_PER_S, utilisation
+from engine.estimate.device_pace import LOGIT_BYTES, PUBLISHED_POSITIONS_PER_S, utilisation
 from engine.estimate.machines import MACHINES
+from engine.estimate.size import flops_per_token
 
 SCRIPT = ROOT / "docs" / "make_scaling.py"
 PAGE = ROOT / "docs" / "SCALING.md"
@@ -57,7 +59,25 @@ def test_the_error_that_the_words_state(make_scaling: ModuleType) -> None:
     alone = predicted.hours_at(machine, mfu) / predicted.hours - 1
     assert f"which was not fitted, is {off:.0%} too long".replace("%", " %") in page
     assert f"alone would be {alone:.0%} too long".replace("%", " %") in page
+    assert f"with 50 or 90 % instead, and the bytes fitted anew, it would be {_refitted(make_scaling, 0.5)} or " in page
+    assert f" or {_refitted(make_scaling, 0.9)} too long" in page
     assert abs(fitted.hours_of(machine) / fitted.hours - 1) < 0.02
+
+
+def _refitted(make_scaling: ModuleType, efficiency: float) -> str:
+    """How far off the prediction is when products reach another share of the peak and the traffic is fitted to that."""
+    machine, fitted, predicted = MACHINES["rtx3090"], make_scaling.FITTED, make_scaling.PREDICTED
+
+    def products(training: Any) -> float:
+        return float(flops_per_token(training.shape, training.width) / (efficiency * machine.peak("bf16")))
+
+    def units(training: Any) -> int:
+        return int(training.shape.num_hidden_layers * training.shape.hidden_size)
+
+    logits = LOGIT_BYTES * fitted.shape.vocab_size / machine.bandwidth
+    a_unit = (1 / PUBLISHED_POSITIONS_PER_S - products(fitted) - logits) / units(fitted)
+    position = products(predicted) + logits + a_unit * units(predicted)
+    return f"{position * predicted.texts * predicted.width / 3600 / predicted.hours - 1:.0%}".replace("%", " %")
 
 
 def test_what_was_measured_here_is_met_within_the_spread_of_a_cpu(make_scaling: ModuleType) -> None:
