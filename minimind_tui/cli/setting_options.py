@@ -25,11 +25,13 @@ def with_setting_options(
 
     Options arrive as text (None where not given) and are judged by `engine.settings.resolve.build_settings`, so that
     the command line and the files refuse the same values in the same words. The command receives only what was given.
-    `shown` is for commands that change a run there is: it tells which settings the help shows, without defaults. The
-    others are still understood, so that they can be refused by name.
+    An option that the command declares itself takes the place of a setting's of that name. `shown` is for commands that
+    change a run there is: it tells which settings the help shows, without defaults. The others are still understood, so
+    that they can be refused by name.
     """
     own = [p for p in inspect.signature(command).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    fields = Settings.model_fields
+    declared = {parameter.name for parameter in own}
+    fields = {name: field for name, field in Settings.model_fields.items() if name not in declared}
     defaults = None if shown is not None else _defaults()
     options = [_parameter(name, field, defaults, shown) for name, field in _basic_first(fields)]
 

@@ -48,10 +48,65 @@ def estimate(
             rich_help_panel=PANEL,
         ),
     ] = None,
+    device: Annotated[
+        str | None,
+        option(
+            "--device",
+            metavar="NAME",
+            help=_(
+                "As for `minimind run`; or one to plan for without having it (rtx3090, rtx4090, a100, h100), each "
+                "figure with the assumption behind it."
+            ),
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    nproc: Annotated[
+        str | None,
+        option(
+            "--nproc",
+            metavar="N",
+            help=_("Processes, one a device, as for `minimind run`; a plan has eight on a host. (default: 1)"),
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        option(
+            "--data",
+            metavar="BYTES",
+            help=_("Plan for so much text: 500MB, 10GB, 1TB. (default: the file at data_path)"),
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    text: Annotated[
+        str | None,
+        option(
+            "--text",
+            metavar="zh|en|mixed",
+            help=_("What language --data is in: that decides its tokens. (default: mixed)"),
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
+    link: Annotated[
+        str | None,
+        option(
+            "--link",
+            metavar="NAME",
+            help=_("Plan with this as the slowest connection: pcie4, nvlink3, nvlink4, 25gbe, 100gbe."),
+            rich_help_panel=PANEL,
+        ),
+    ] = None,
     json: Annotated[bool, option("--json", help=_("One JSON object."), rich_help_panel=PANEL)] = False,
     **settings: Any,
 ) -> None:
     """Preview a run."""
+    from minimind_tui.cli.planning import Asked, print_plan
+
+    asked = Asked(device, nproc, data, text, link)
+    if asked.is_plan:
+        told = print_plan(asked, preset, config, settings, price, budget=budget, calibrate=calibrate, json_wanted=json)
+        raise typer.Exit(told)
+    settings |= {name: given for name, given in (("device", device), ("nproc", nproc)) if given is not None}
     from engine.estimate.device_probe import probe_device
     from engine.places import cache_dir
     from minimind_tui.cli.previewing import calibrate_visibly, print_json, print_preview
@@ -68,15 +123,15 @@ def estimate(
     resolved, _based_on = asked_settings(preset, config, settings, option_places(settings))
     with passing_notice(_("Looking into the text and the device ...")):
         look = look_into(resolved)
-        device = probe_device(cache_dir())
+        facts = probe_device(cache_dir())
     if look.note:
         complain(look.note)
     if calibrate:
         calibrate_visibly(resolved, look.facts)
-    bounded = with_budget(resolved, budget or "", hourly, lambda asked: preview_of(asked, look, device)[0])
+    bounded = with_budget(resolved, budget or "", hourly, lambda bound: preview_of(bound, look, facts)[0])
     if "epochs" in settings:
         bounded = bounded.model_copy(update={"epochs": resolved.epochs})
-    foresight = foresee(bounded, look, device)
+    foresight = foresee(bounded, look, facts)
     if json:
         print_json(foresight, hourly)
     else:
