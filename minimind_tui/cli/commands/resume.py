@@ -15,6 +15,7 @@ from minimind_tui.cli.run_options import Detach, FollowAsJson, MaxRestarts, Rend
 if TYPE_CHECKING:
     from engine.run.folder import RunFolder
     from engine.run.launch import ResumePlan
+    from engine.worker.by_hand import Started
 
 
 def resume(
@@ -44,11 +45,15 @@ def resume(
 def go_on(folder: "RunFolder", values: Mapping[str, Any], *, detach: bool, json_lines: bool, max_restarts: int) -> int:
     """Resume a run with changed `values` and follow it; returns the exit code. Raises UserError."""
     from engine.run.launch import apply_changes
+    from engine.worker.by_hand import started_by_hand
     from minimind_tui.cli.commands.run import start_and_follow
     from minimind_tui.cli.setting_options import option_places
     from minimind_tui.cli.terminal import complain
     from minimind_tui.starting import planned_resume
 
+    together = started_by_hand()
+    if together is not None:
+        return _go_on_by_hand(folder, {**values, "nproc": together.processes, "nnodes": together.machines}, together)
     plan = planned_resume(folder, values, option_places(values))
     for line in _announcement(plan, values):
         complain(line)
@@ -60,6 +65,26 @@ def go_on(folder: "RunFolder", values: Mapping[str, Any], *, detach: bool, json_
 
     apply_changes(plan)
     return _wake_and_follow(folder, detach=detach, json_lines=json_lines)
+
+
+def _go_on_by_hand(folder: "RunFolder", values: Mapping[str, Any], together: "Started") -> int:
+    """Go on with a run on ranks that torchrun or Slurm started; returns the exit code. Raises UserError."""
+    from engine.run.launch import apply_changes
+    from minimind_tui.cli.commands.run import follow_by_hand
+    from minimind_tui.starting import planned_resume
+
+    def changed() -> "tuple[RunFolder, bool]":
+        plan = planned_resume(folder, values)
+        if plan.paused:
+            raise UserError(
+                _("Run {run} is paused, its own supervisor waits: minimind resume {run} without torchrun.").format(
+                    run=folder.id
+                )
+            )
+        apply_changes(plan)
+        return folder, plan.finished
+
+    return follow_by_hand(together, changed)
 
 
 def _wake_and_follow(folder: "RunFolder", *, detach: bool, json_lines: bool) -> int:

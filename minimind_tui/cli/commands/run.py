@@ -20,7 +20,10 @@ from minimind_tui.cli.run_options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from engine.run.folder import RunFolder
+    from engine.worker.by_hand import Started
 
 
 def run(
@@ -72,6 +75,7 @@ def run(
     """Train a model."""
     from engine.errors import UserError
     from engine.run.launch import make_run, newest_unfinished, weights_name
+    from engine.worker.by_hand import started_by_hand
     from minimind_tui.cli.arguments import FALSE_WORDS, TRUE_WORDS
     from minimind_tui.cli.setting_options import option_places
     from minimind_tui.cli.terminal import complain
@@ -84,17 +88,40 @@ def run(
     set_rendezvous(rdzv)
     if node_rank > 0:
         raise typer.Exit(join(rdzv, node_rank))
+    together = started_by_hand()
+    if together is not None:
+        settings |= {"nproc": together.processes, "nnodes": together.machines}
     resolved, based_on = asked_settings(preset, config, settings, option_places(settings))
     if from_resume.lower() in TRUE_WORDS:
         from minimind_tui.cli.commands.resume import go_on
 
         folder = newest_unfinished(weights_name(resolved))
         raise typer.Exit(go_on(folder, settings, detach=detach, json_lines=json, max_restarts=max_restarts))
-    plan = checked_plan(resolved, based_on, name, force=force)
-    for note in plan.notes:
-        complain(note)
-    folder = make_run(plan)
+
+    def made() -> "RunFolder":
+        plan = checked_plan(resolved, based_on, name, force=force)
+        for note in plan.notes:
+            complain(note)
+        return make_run(plan)
+
+    if together is not None:
+        raise typer.Exit(follow_by_hand(together, lambda: (made(), False)))
+    folder = made()
     raise typer.Exit(start_and_follow(folder, detach=detach, json_lines=json, max_restarts=max_restarts))
+
+
+def follow_by_hand(together: "Started", made: "Callable[[], tuple[RunFolder, bool]]") -> int:
+    """Be one of the ranks that torchrun or Slurm started; returns the exit code. Raises UserError."""
+    from engine.worker.by_hand import train_by_hand
+    from minimind_tui.cli.terminal import say
+
+    def told() -> "tuple[RunFolder, bool]":
+        folder, again = made()
+        say(_("run {run}").format(run=folder.id))
+        say(_("Watch it: minimind attach {run}").format(run=folder.id))
+        return folder, again
+
+    return train_by_hand(together, told)
 
 
 def join(rdzv: str | None, machine: int) -> int:
