@@ -83,7 +83,9 @@ The last column says what a changed value does to a run that is resumed:
         ),
         "new": ("kept (shape)", "refused: the run's weights are made for the value it has."),
     },
-    units={name: name for name in ("tokens", "rows", "updates", "threads", "seconds", "minutes")},
+    units={
+        name: name for name in ("tokens", "rows", "updates", "threads", "processes", "machines", "seconds", "minutes")
+    },
     types={
         "integer": "whole number",
         "number": "number",
@@ -142,7 +144,16 @@ batch_size = 16
         "fork": ("不可改", "拒绝：那将是另一个实验。请新建运行，可用 `--from_weight` 从已有权重开始。"),
         "new": ("不可改（形状）", "拒绝：已有权重只适用于原值。"),
     },
-    units={"tokens": "词元", "rows": "行", "updates": "步", "threads": "线程", "seconds": "秒", "minutes": "分钟"},
+    units={
+        "tokens": "词元",
+        "rows": "行",
+        "updates": "步",
+        "threads": "线程",
+        "processes": "进程",
+        "machines": "台",
+        "seconds": "秒",
+        "minutes": "分钟",
+    },
     types={
         "integer": "整数",
         "number": "数",

@@ -124,6 +124,8 @@ def unit_word(unit: str) -> str:
         "rows": _("rows"),
         "seconds": _("seconds"),
         "threads": _("threads"),
+        "processes": _("processes"),
+        "machines": _("machines"),
         "tokens": _("tokens"),
         "updates": _("updates"),
     }
