@@ -19,6 +19,7 @@ from engine.run.course import current_course
 from engine.run.create import create_run
 from engine.run.find import list_runs
 from engine.run.folder import RunFolder
+from engine.run.meeting import announced_endpoint
 from engine.run.observe import observe
 from engine.run.publishing import check_save_dir, claim_save_dir
 from engine.run.requested import Weights, find_weights
@@ -90,10 +91,13 @@ def plan_run(
     """Check everything that can be checked without torch, and find the files the settings name. Writes nothing.
 
     `force` lets it replace another run's weights in save_dir. Raises UserError: no data, no tokenizer, no such weights,
-    a shape that makes no network, a deadline that is over, a save_dir that holds other weights.
+    a shape that makes no network, processes without a device or a place to meet, a deadline that is over, a save_dir
+    that holds other weights.
     """
     shape_from_settings(settings, _SHIPPED_VOCABULARY)  # its numbers must fit each other, whatever the vocabulary
     _refuse_one_device(settings)
+    if settings.nnodes > 1:
+        announced_endpoint(settings.nnodes)
     found = find_data(settings.data_path)
     tokenizer = find_tokenizer(settings.tokenizer)
     start = find_weights(settings, runs_dir or usual_runs_dir())

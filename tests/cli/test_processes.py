@@ -4,7 +4,13 @@ import pytest
 
 from engine.errors import UserError
 from engine.estimate.device_probe import DeviceFacts, GpuFacts
+from engine.run.folder import RunFolder
+from engine.run.joining import join_run
 from engine.run.launch import plan_run
+from engine.run.meeting import ENDPOINT_VARIABLE, Meeting, announce, checked_endpoint, find_meeting, withdraw
+from engine.run.process import this_process
+from engine.run.schema import Manifest, State, Status
+from engine.run.status import encode_record
 from engine.settings.presets import load_preset
 from engine.settings.settings import Settings
 from minimind_tui import starting
@@ -34,3 +40,32 @@ def test_several_processes_on_one_device_are_refused(device):
     settings = load_preset("mini").settings().model_copy(update={"nproc": 2, "device": device})
     with pytest.raises(UserError, match="nproc = 2 with device"):
         plan_run(settings)
+
+
+def test_several_machines_need_a_place_to_meet(monkeypatch):
+    settings = load_preset("mini").settings().model_copy(update={"nnodes": 2})
+    monkeypatch.delenv(ENDPOINT_VARIABLE, raising=False)
+    with pytest.raises(UserError, match="--rdzv HOST:PORT"):
+        plan_run(settings)
+    for wrong in ("here", "here:", ":29500", "here:70000"):
+        with pytest.raises(UserError, match="HOST:PORT"):
+            checked_endpoint(wrong)
+    monkeypatch.setenv(ENDPOINT_VARIABLE, "10.0.0.1:29500")
+    assert plan_run(settings).settings.processes == 2
+
+
+def test_only_a_living_runs_meeting_is_found(tmp_path):
+    folder = RunFolder(tmp_path / "20261124-000000-x")
+    folder.path.mkdir()
+    folder.write_manifest(Manifest(id=folder.id))
+    announce(folder, Meeting(endpoint="h:1", attempt=3, machines=2))
+    assert find_meeting(tmp_path, "h:1") is None  # nobody runs it
+    status = Status(attempt=3, step=0, state=State.RUNNING, supervisor=this_process(), worker=this_process())
+    folder.status.write_bytes(encode_record(status))
+    assert find_meeting(tmp_path, "h:2") is None
+    found = find_meeting(tmp_path, "h:1")
+    assert found is not None and found[1].attempt == 3
+    with pytest.raises(UserError, match="numbered from 0"):
+        join_run(tmp_path, "h:1", 2, lambda _words: None)
+    withdraw(folder)
+    assert find_meeting(tmp_path, "h:1") is None

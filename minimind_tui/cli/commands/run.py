@@ -1,5 +1,6 @@
 """`minimind run`: start a training, detached from this terminal, and follow it."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -90,6 +91,7 @@ def run(
         raise typer.Exit(join(rdzv, node_rank))
     together = started_by_hand()
     if together is not None:
+        set_rendezvous(f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}")
         settings |= {"nproc": together.processes, "nnodes": together.machines}
     resolved, based_on = asked_settings(preset, config, settings, option_places(settings))
     if from_resume.lower() in TRUE_WORDS:
