@@ -19,8 +19,10 @@ class Balancing:
     z_coefficient: float = 0.0
 
 
-def balancing_of(settings: Settings) -> Balancing:
-    """How the experts of a run with `settings` are balanced: what is `auto` follows the architecture."""
+def balancing_of(settings: Settings) -> Balancing | None:
+    """How the experts of a run with `settings` are balanced, what is `auto` by architecture; None for a dense one."""
+    if not settings.use_moe:
+        return None
     third = settings.architecture == "minimind3"
     usual: Literal["sequence", "batch"] = "batch" if third else "sequence"
     return Balancing(

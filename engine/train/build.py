@@ -21,10 +21,12 @@ from engine.model.transformer import LanguageModel
 from engine.places import cache_dir
 from engine.run.checkpoints import scan
 from engine.run.clock import ActiveClock, parse_utc
+from engine.run.launch import weights_name
 from engine.run.publishing import published_by
 from engine.run.schema import EventKind, Lineage, Manifest, Phase
 from engine.run.taking_over import TakingOver
 from engine.run.worker_link import WorkerLink
+from engine.settings.balancing import balancing_of
 from engine.settings.network import shape_from_settings
 from engine.settings.on_resume import change_in_words, trains_otherwise
 from engine.settings.onward import bounded_by_time, bounded_end, schedule_of, updates_left
@@ -118,7 +120,8 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
     )
     trackers = _trackers(settings, link, state)
     clock = ActiveClock(state.elapsed)
-    updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip)
+    balancing = balancing_of(settings)
+    updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip, balancing)
     watcher = Watcher(
         link,
         trackers,
@@ -295,7 +298,7 @@ def _save_plan(settings: Settings, manifest: Manifest) -> SavePlan:
         save_interval=settings.save_interval,
         save_minutes=settings.save_minutes,
         keep_checkpoints=settings.keep_checkpoints,
-        weights_name=manifest.weights_name or f"{settings.save_weight}_{settings.hidden_size}",
+        weights_name=manifest.weights_name or weights_name(settings),
         save_dir=None if settings.save_dir == "none" else Path(manifest.save_dir or settings.save_dir).absolute(),
     )
 

@@ -124,6 +124,7 @@ def _measure(
     import torch
 
     from engine.estimate.calibration import Calibration
+    from engine.settings.balancing import balancing_of
     from engine.train.measuring import WANTED_SECONDS, Meter
     from engine.train.optimizers import LossScaler
     from engine.train.parts import make_model, make_network, make_optimizer
@@ -141,7 +142,8 @@ def _measure(
         if problem is not None:
             answer.say(warning=problem)
         scaler = LossScaler(computing.precision.scaler)
-        updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip)
+        balancing = balancing_of(settings)
+        updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip, balancing)
         compiled = network is not model
         meter = Meter(updater, rows, settings, fixed_shape=compiled, wanted_seconds=seconds or WANTED_SECONDS)
         meter.warm_up(lambda: answer.phase("warming up"))
