@@ -160,9 +160,12 @@ def _(
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
     ctx.save_for_backward(*inputs[:-1], *output[1:])
+    ctx.set_materialize_grads(False)  # gate and up values carry none: zeros of their size would be made
 
 
-def _backward(ctx: Any, grad: Tensor, _grad_gates: Tensor, _grad_ups: Tensor) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, grad: Tensor | None, _gates: None, _ups: None) -> tuple[Tensor | None, ...]:
+    if grad is None:
+        return (None,) * 8
     grad_x, grad_weights, *grad_matrices = _experts_backward(grad, *ctx.saved_tensors)
     return grad_x, grad_weights, None, None, *grad_matrices, None
 

@@ -20,6 +20,7 @@ import orjson
 from engine.errors import UserError
 from engine.language import _
 from engine.places import cache_dir
+from engine.worker.kept_memory import keep_freed_memory
 from engine.worker.waiting_threads import let_waiting_threads_sleep
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class _Answer:
 def main() -> int:
     """Answer the request on standard input; returns the exit code."""
     let_waiting_threads_sleep()
+    keep_freed_memory()
     answer = _Answer(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)  # what libraries print goes where it disturbs no line of ours
     try:

@@ -10,6 +10,7 @@ from engine.language import _
 from engine.run.exit_codes import WorkerExit
 from engine.run.schema import EventKind, Reason, State
 from engine.run.worker_link import WorkerLink
+from engine.worker.kept_memory import keep_freed_memory
 from engine.worker.waiting_threads import let_waiting_threads_sleep
 
 
@@ -20,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--attempt", type=int, required=True)
     asked = parser.parse_args(arguments)
     let_waiting_threads_sleep()
+    keep_freed_memory()
     link = WorkerLink(asked.folder, asked.attempt)  # before torch is imported: heartbeat and signals from the start
     try:
         return _train(link)
