@@ -4,7 +4,7 @@ import json
 
 import torch
 
-from engine.convert.names import EMBEDDING, has_experts, layer_count
+from engine.convert.names import EMBEDDING, expert_counts, layer_count, weights_of
 from engine.convert.reading import Weights
 from engine.errors import UserError
 from engine.language import _
@@ -20,20 +20,22 @@ def infer_shape(weights: Weights, num_attention_heads: int | None = None) -> Mod
 
     It is read from the file's own description where our engine wrote one, else from names and sizes of the tensors:
     normalised queries mean MiniMind's third generation. Where sizes leave the number of heads open it is
-    `num_attention_heads`, by default 8.
+    `num_attention_heads`, by default 8. How many experts a token goes through no tensor tells: it is the generation's
+    number, their weights scaled to a sum of 1 as MiniMind does, also where it is one.
 
     Raises UserError when no shape explains the tensors.
     """
     if "shape" in weights.metadata:
         return ModelShape.from_dict(json.loads(weights.metadata["shape"]))
-    _refuse_experts(weights)
     tensors = weights.tensors
+    routed, shared = expert_counts(tensors)
     block = "model.layers.0."
     try:
         vocab_size, hidden_size = tensors[EMBEDDING].shape
         query_size = tensors[block + "self_attn.q_proj.weight"].shape[0]
         key_value_size = tensors[block + "self_attn.k_proj.weight"].shape[0]
-        intermediate_size = tensors[block + "mlp.gate_proj.weight"].shape[0]
+        gate = "mlp.experts.0.gate_proj.weight" if routed else "mlp.gate_proj.weight"
+        intermediate_size = tensors[block + gate].shape[0]
     except KeyError as error:
         raise UserError(
             _("{path} has no tensor named {name}: it is not a model of the MiniMind kind").format(
@@ -63,6 +65,9 @@ def infer_shape(weights: Weights, num_attention_heads: int | None = None) -> Mod
         num_key_value_heads=key_value_size // head_dim,
         head_dim=head_dim,
         intermediate_size=intermediate_size,
+        num_experts=routed,
+        num_shared_experts=shared,
+        norm_topk_prob=True,
     )
 
 
@@ -71,8 +76,8 @@ def load_weights(model: LanguageModel, weights: Weights) -> None:
 
     Raises UserError naming the settings that differ when they do not fit; `model` is then unchanged.
     """
-    _refuse_experts(weights)
-    wanted = {name: tensor.shape for name, tensor in model.named_parameters()}
+    own = weights_of(model)
+    wanted = {name: tensor.shape for name, tensor in own.items()}
     given = {name: tensor.shape for name, tensor in weights.tensors.items()}
     if wanted != given:
         raise UserError(
@@ -81,21 +86,14 @@ def load_weights(model: LanguageModel, weights: Weights) -> None:
             )
         )
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(weights.tensors[name])
-
-
-def _refuse_experts(weights: Weights) -> None:
-    if has_experts(weights.tensors):
-        raise UserError(
-            _("{path} holds a mixture of experts; this engine has dense models only").format(path=weights.path)
-        )
+        for name, tensor in own.items():
+            tensor.copy_(weights.tensors[name])
 
 
 def _differences(model: LanguageModel, weights: Weights) -> list[str]:
     """Why `weights` do not fit, as settings where they explain it, else as tensors."""
     shape = model.shape
-    wanted = {name: tuple(tensor.shape) for name, tensor in model.named_parameters()}
+    wanted = {name: tuple(tensor.shape) for name, tensor in weights_of(model).items()}
     given = {name: tuple(tensor.shape) for name, tensor in weights.tensors.items()}
     reasons = []
 
@@ -111,8 +109,14 @@ def _differences(model: LanguageModel, weights: Weights) -> list[str]:
     compare("hidden_size", shape.hidden_size, hidden_size)
     compare("num_hidden_layers", shape.num_hidden_layers, layer_count(weights.tensors))
     compare("qk_norm", shape.qk_norm, block + "self_attn.q_norm.weight" in given)
+    routed, shared = expert_counts(given)
+    compare("use_moe", bool(shape.num_experts), bool(routed))
+    if shape.num_experts and routed:
+        compare("num_experts", shape.num_experts, routed)
+        compare("num_shared_experts", shape.num_shared_experts, shared)
     for setting, projection, size in (
         ("intermediate_size", "mlp.gate_proj.weight", shape.intermediate_size),
+        ("moe_intermediate_size", "mlp.experts.0.gate_proj.weight", shape.expert_size),
         ("num_attention_heads * head_dim", "self_attn.q_proj.weight", shape.query_size),
         ("num_key_value_heads * head_dim", "self_attn.k_proj.weight", shape.key_value_size),
     ):

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
 EMBEDDING = "model.embed_tokens.weight"
 HEAD = "lm_head.weight"
 _WRAPPERS = ("_orig_mod.", "module.")  # left in names by torch.compile and DistributedDataParallel
+_EXPERT = re.compile(r"model\.layers\.0\.mlp\.(experts|shared_experts)\.(\d+)\.")
 _LAYER = re.compile(r"model\.layers\.(\d+)\.")
 
 
@@ -23,6 +24,13 @@ def layer_count(tensors: Mapping[str, Tensor]) -> int:
     return max((int(match[1]) + 1 for match in map(_LAYER.match, tensors) if match), default=0)
 
 
-def has_experts(tensors: Mapping[str, Tensor]) -> bool:
-    """Whether these are the weights of a mixture of experts."""
-    return any(".mlp.experts." in name for name in tensors)
+def expert_counts(tensors: Mapping[str, object]) -> tuple[int, int]:
+    """How many routed and how many shared experts the first block has; none in a dense network."""
+    found = {(match[1], match[2]) for match in map(_EXPERT.match, tensors) if match}
+    routed = sum(kind == "experts" for kind, _number in found)
+    return routed, len(found) - routed
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """Every tensor of a network once, under MiniMind's names and without the tied head; they share its memory."""
+    return {name: tensor for name, tensor in model.state_dict().items() if name != HEAD}

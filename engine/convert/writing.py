@@ -8,7 +8,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from engine.convert.names import EMBEDDING, HEAD
+from engine.convert.names import EMBEDDING, HEAD, weights_of
 from engine.model.transformer import LanguageModel
 from engine.settings.shape import ModelShape
 
@@ -21,12 +21,12 @@ def checkpoint_tensors(model: LanguageModel) -> dict[str, Tensor]:
 
     They share the parameters' memory where these lie on the cpu: write them before the next update.
     """
-    return {name: parameter.detach().to("cpu") for name, parameter in model.named_parameters()}
+    return {name: tensor.to("cpu") for name, tensor in weights_of(model).items()}
 
 
 def published_tensors(model: LanguageModel) -> dict[str, Tensor]:
     """The weights in the form MiniMind publishes: fp16 copies on the cpu, the head listed as well."""
-    tensors = {name: parameter.detach().to("cpu", torch.float16) for name, parameter in model.named_parameters()}
+    tensors = {name: tensor.to("cpu", torch.float16) for name, tensor in weights_of(model).items()}
     return tensors | {HEAD: tensors[EMBEDDING].clone()}
 
 

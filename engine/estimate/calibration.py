@@ -17,7 +17,7 @@ from engine.settings.settings import Settings
 
 _FORMAT = 1
 _FOLDER = "calibrations"
-_WITHOUT_EFFECT = {"rms_norm_eps", "rope_theta", "initializer", "max_position_embeddings"}
+_WITHOUT_EFFECT = {"rms_norm_eps", "rope_theta", "initializer", "max_position_embeddings", "norm_topk_prob"}
 """Of a network's shape, what does not change how long it computes."""
 _MOST_STEP_SHARE = 0.3
 """Of a short update, what clipping and the optimiser's step take at the most beside a micro-batch."""

@@ -6,7 +6,7 @@ from engine.estimate.band import Band
 from engine.estimate.calibration import Calibration
 from engine.estimate.data_facts import DataFacts
 from engine.estimate.device_use import DeviceKind, DeviceUse
-from engine.estimate.size import FP32_BYTES, checkpoint_bytes, flops_per_token, parameters, published_bytes
+from engine.estimate.size import FP32_BYTES, active_parameters, checkpoint_bytes, flops_per_token, published_bytes
 from engine.settings.settings import Settings
 from engine.settings.shape import ModelShape
 
@@ -114,7 +114,7 @@ def _samples(settings: Settings, shape: ModelShape, calibration: Calibration | N
     tokens = settings.sample_tokens * len(settings.sample_prompts)
     if calibration is not None and calibration.sampled_tokens_per_s:
         return _about(tokens / calibration.sampled_tokens_per_s, 1.5)
-    token = shape.num_hidden_layers * _SECONDS_A_LAYER + FP32_BYTES * parameters(shape) / _MEMORY_RATE
+    token = shape.num_hidden_layers * _SECONDS_A_LAYER + FP32_BYTES * active_parameters(shape) / _MEMORY_RATE
     return _about(tokens * token, _ROUGH)
 
 

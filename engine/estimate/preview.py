@@ -18,7 +18,7 @@ from engine.estimate.device_use import DeviceUse, device_use
 from engine.estimate.disk import disk_needed
 from engine.estimate.duration import Pace, pace_of
 from engine.estimate.memory import MemoryEstimate, memory_estimate, runtime_bytes
-from engine.estimate.size import checkpoint_bytes, parameters
+from engine.estimate.size import active_parameters, checkpoint_bytes, parameters
 from engine.language import _
 from engine.settings.moments import deadline_at, format_duration
 from engine.settings.network import shape_from_settings
@@ -55,6 +55,7 @@ class Obstacle:
 class RunPreview:
     """What a run will be. None is what is not known (yet); sizes are bytes, durations seconds.
 
+    `active_parameters` are those that one token is computed with: fewer than all in a mixture of experts.
     `parameters`, `memory` and the disk are None only for a shape that makes no network, which is then among the
     `obstacles`: each is a reason why the run is not ready, no sentence twice. `notes` are what a person should know and
     decide for himself.
@@ -73,6 +74,7 @@ class RunPreview:
     positions_per_update: int
     epochs: int
     parameters: int | None = None
+    active_parameters: int | None = None
     tokens_per_update: int | None = None
     updates_per_epoch: int | None = None
     most_updates: int | None = None
@@ -150,6 +152,7 @@ def preview_run(
         found["ended_by"] = "max_steps"
     if shape is not None:
         found |= {"parameters": parameters(shape), "checkpoint_bytes": checkpoint_bytes(shape, settings.optimizer)}
+        found["active_parameters"] = active_parameters(shape)
         found |= _memory(settings, shape, use, troubles, notes)
         found |= _disk(settings, shape, found.get("updates"), found.get("seconds"), disk_free, troubles, notes)
     if (updates := found.get("updates")) is not None:

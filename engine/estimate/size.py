@@ -12,18 +12,29 @@ FP16_BYTES = 2
 
 def parameters(shape: ModelShape) -> int:
     """Every trained number, the tied head counted once."""
-    return _embedding(shape) + _matrices(shape) + _norms(shape)
+    return _embedding(shape) + _matrices(shape) + _routers(shape) + _norms(shape)
+
+
+def active_parameters(shape: ModelShape) -> int:
+    """Those that one token is computed with: as `parameters`, of the routed experts the chosen ones alone."""
+    return _embedding(shape) + _matrices(shape, shape.num_experts_per_tok) + _routers(shape) + _norms(shape)
 
 
 def _embedding(shape: ModelShape) -> int:
     return shape.vocab_size * shape.hidden_size
 
 
-def _matrices(shape: ModelShape) -> int:
-    """The matrices between embedding and head."""
+def _matrices(shape: ModelShape, routed: int | None = None) -> int:
+    """The matrices between embedding and head, routers left out; `routed` experts of each layer, by default all."""
     attention = shape.hidden_size * 2 * (shape.query_size + shape.key_value_size)
-    feed_forward = 3 * shape.hidden_size * shape.intermediate_size
-    return shape.num_hidden_layers * (attention + feed_forward)
+    width = shape.intermediate_size
+    if shape.num_experts:
+        width = shape.expert_size * (shape.num_shared_experts + (shape.num_experts if routed is None else routed))
+    return shape.num_hidden_layers * (attention + 3 * shape.hidden_size * width)
+
+
+def _routers(shape: ModelShape) -> int:
+    return shape.num_hidden_layers * shape.num_experts * shape.hidden_size
 
 
 def _norms(shape: ModelShape) -> int:
@@ -49,10 +60,11 @@ def published_bytes(shape: ModelShape) -> int:
 def flops_per_token(shape: ModelShape, context: float) -> float:
     """Floating-point operations that training spends on one token: forward, and backward at twice that.
 
-    6 for each weight that multiplies the token (the head counted, the embedding's lookup and the norms not), plus
+    6 for each weight that multiplies the token (the head and the chosen experts counted, the embedding's lookup, the
+    other experts and the norms not), plus
     12 * layers * heads * head_dim * context for the scores and their use, after appendix B of PaLM (Chowdhery et al.
     2022, arXiv:2204.02311). `context` is how many positions a token's attention spans, masked ones included: there the
     row's length, for packed rows the mean length of a token's own document.
     """
-    weights = _embedding(shape) + _matrices(shape)
+    weights = _embedding(shape) + _matrices(shape, shape.num_experts_per_tok) + _routers(shape)
     return 6.0 * weights + 12.0 * shape.num_hidden_layers * shape.query_size * context

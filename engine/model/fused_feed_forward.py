@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from engine.model.feed_forward import FeedForward
+from engine.model.feed_forward import SwigluWeights
 from engine.model.norm import RMSNorm, normalise, normalise_backward
 from engine.model.precision import add_product, compute_dtype, without_autocast
 
@@ -78,11 +78,10 @@ class _FusedFeedForward(torch.autograd.Function):
         return grad_x, grad_norm, grad_gate_weight, grad_up_weight, grad_down_weight, None, None
 
 
-def fused_feed_forward(x: Tensor, norm: RMSNorm, mlp: FeedForward, *, keep: bool) -> Tensor:
-    """x + mlp(norm(x)) for a stream `x` (B, T, C) of the norm's own dtype, fp32 or fp64.
+def fused_feed_forward(x: Tensor, norm: RMSNorm, weights: SwigluWeights, *, keep: bool) -> Tensor:
+    """x + swiglu(norm(x)) for a stream `x` (B, T, C) of the norm's own dtype, fp32 or fp64.
 
     `keep` holds the gate and up values for the backward pass; without it they are computed a second time there.
     """
-    weights = (mlp.gate_proj.weight, mlp.up_proj.weight, mlp.down_proj.weight)
     y: Tensor = _FusedFeedForward.apply(x.flatten(0, -2), norm.weight, *weights, norm.eps, keep)  # type: ignore[no-untyped-call]
     return y.view(x.shape)

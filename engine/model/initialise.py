@@ -3,8 +3,9 @@
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from engine.model.mixture import Experts
 from engine.model.norm import RMSNorm
 from engine.settings.shape import Initializer
 
@@ -24,8 +25,16 @@ def initialise(model: nn.Module, kind: Initializer, generator: torch.Generator |
             module.weight.fill_(1.0)
         elif isinstance(module, nn.Linear | nn.Embedding) and id(module.weight) not in drawn:
             drawn.add(id(module.weight))
-            if kind == "normal":
-                module.weight.normal_(0.0, _DEVIATION, generator=generator)
-            else:
-                bound = 1 / math.sqrt(module.weight.shape[1])
-                module.weight.uniform_(-bound, bound, generator=generator)
+            _draw(module.weight, kind, generator)
+        elif isinstance(module, Experts):
+            for stack in module.parameters():
+                _draw(stack, kind, generator)
+
+
+def _draw(matrices: Tensor, kind: Initializer, generator: torch.Generator | None) -> None:
+    """Fill a matrix, or a stack of them, (..., rows, fan_in)."""
+    if kind == "normal":
+        matrices.normal_(0.0, _DEVIATION, generator=generator)
+    else:
+        bound = 1 / math.sqrt(matrices.shape[-1])
+        matrices.uniform_(-bound, bound, generator=generator)

@@ -261,7 +261,9 @@ class TrainLine(Record):
     skipped: int = 0
     """Updates skipped so far because they were not finite."""
     aux_loss: float | None = None
-    expert_load: list[float] | None = None
+    """Of a mixture's routers, summed over layers, as it was added to the loss: the mean weighted by target tokens."""
+    expert_load: list[list[float]] | None = None
+    """Of each layer of a mixture each expert's share of the tokens' choices, over the interval and all ranks."""
 
 
 class ValidationLine(Record):

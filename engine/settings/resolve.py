@@ -22,17 +22,9 @@ def build_settings(*layers: Mapping[str, Any], places: Mapping[str, str] | None 
     for layer in layers:
         values |= layer
     try:
-        settings = Settings.model_validate(values)
+        return Settings.model_validate(values)
     except ValidationError as error:
         raise UserError("\n".join(_complaints(error, places or {}))) from None
-    if settings.use_moe:
-        raise UserError(
-            _(
-                "use_moe = true: this version trains dense models only. "
-                "Leave it out (or --use_moe 0) to train the dense model of the same width."
-            )
-        )
-    return settings
 
 
 def unknown_setting(name: str, place: str) -> UserError:

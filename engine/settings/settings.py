@@ -98,6 +98,52 @@ class Settings(BaseModel):
     use_moe: Flag = setting(
         False, "model", "new", "Mixture of experts in the feed-forward.", "在前馈层使用混合专家。", basic=True
     )
+    num_experts: int = setting(
+        4, "model", "new",
+        "With use_moe: routed experts per layer, of which a router picks some for each token.",
+        "use_moe 时：每层的路由专家数，路由器为每个词元从中选取。",
+        ge=2, le=4096,
+    )  # fmt: skip
+    num_experts_per_tok: Auto | Count = setting(
+        "auto", "model", "new",
+        "With use_moe: experts that each token goes through (top-k); auto: 2 for minimind2, 1 for minimind3.",
+        "use_moe 时：每个词元经过的专家数（top-k）；auto：minimind2 为 2，minimind3 为 1。",
+    )  # fmt: skip
+    num_shared_experts: Auto | Annotated[int, Field(ge=0, le=4096)] = setting(
+        "auto", "model", "new",
+        "With use_moe: experts that every token goes through besides; auto: 1 for minimind2, none for minimind3.",
+        "use_moe 时：所有词元都经过的共享专家数；auto：minimind2 为 1，minimind3 为 0。",
+    )  # fmt: skip
+    moe_intermediate_size: Auto | Count = setting(
+        "auto", "model", "new",
+        "With use_moe: width inside each expert; auto is intermediate_size, not divided among them.",
+        "use_moe 时：单个专家的内部宽度；auto 即 intermediate_size，不在专家之间平分。",
+    )  # fmt: skip
+    norm_topk_prob: AutoFlag = setting(
+        "auto", "model", "new",
+        "With use_moe: scale the weights of a token's experts to a sum of 1; auto: on, but off for a single expert, "
+        "whose router would get no gradient (MiniMind scales there, too).",
+        "use_moe 时：把每个词元所选专家的权重归一到和为 1；auto：开启，但只选一个专家时关闭，"
+        "否则路由器得不到梯度（MiniMind 此时也归一）。",
+    )  # fmt: skip
+    aux_loss: Literal["auto", "sequence", "batch"] = setting(
+        "auto", "model", "fork",
+        "With use_moe: the loss that balances the experts' load, over each row or over the micro-batch; auto: "
+        "sequence for minimind2, batch for minimind3.",
+        "use_moe 时：均衡专家负载的辅助损失按行（sequence）还是按微批（batch）计算；"
+        "auto：minimind2 为 sequence，minimind3 为 batch。",
+    )  # fmt: skip
+    aux_loss_coef: Auto | Annotated[float, Field(ge=0, le=100)] = setting(
+        "auto", "model", "fork",
+        "With use_moe: weight of that loss, 0 for none; auto: 0.01 for minimind2, 5e-4 for minimind3.",
+        "use_moe 时：该辅助损失的系数，0 为不用；auto：minimind2 为 0.01，minimind3 为 5e-4。",
+    )  # fmt: skip
+    router_z_loss_coef: float = setting(
+        0.0, "model", "fork",
+        "With use_moe: weight of the loss that keeps the router's logits small (z-loss); 0 for none.",
+        "use_moe 时：抑制路由器 logits 过大的 z-loss 的系数；0 为不用。",
+        ge=0, le=100,
+    )  # fmt: skip
 
     # data
     data_path: str = setting(

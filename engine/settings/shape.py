@@ -42,6 +42,10 @@ class ModelShape:
     normalised value already cast, `after_weight` multiplies in fp32 and casts the product.
     `initializer` is `linear` (uniform in +-1/sqrt(fan_in)) or `normal` (mean 0, deviation 0.02).
 
+    With `num_experts` above 0 the feed-forward is a mixture of so many routed experts, each `expert_size` wide inside:
+    every token goes through the `num_experts_per_tok` that the router rates highest, their outputs weighted by its
+    softmax (scaled to a sum of 1 with `norm_topk_prob`), and through all `num_shared_experts`, unweighted.
+
     Raises UserError when the numbers do not make a network.
     """
 
@@ -58,6 +62,11 @@ class ModelShape:
     norm_cast: NormCast = "before_weight"
     initializer: Initializer = "linear"
     max_position_embeddings: int = 32768
+    num_experts: int = 0
+    num_experts_per_tok: int = 0
+    num_shared_experts: int = 0
+    expert_size: int = 0
+    norm_topk_prob: bool = False
 
     def __post_init__(self) -> None:
         for name in _COUNTS:
@@ -66,6 +75,8 @@ class ModelShape:
                 raise UserError(
                     _("{name} is {value}; it must be a whole number of at least 1.").format(name=name, value=value)
                 )
+        if self.num_experts:
+            self._check_experts()
         if self.num_attention_heads % self.num_key_value_heads:
             raise UserError(
                 _(
@@ -92,6 +103,27 @@ class ModelShape:
                     _("{name} is {value}; it must be one of {choices}.").format(
                         name=name, value=getattr(self, name), choices=", ".join(choices)
                     )
+                )
+
+    def _check_experts(self) -> None:
+        if self.num_experts < 2:
+            raise UserError(
+                _("num_experts is {value}; a mixture needs at least 2 experts.").format(value=self.num_experts)
+            )
+        if not 1 <= self.num_experts_per_tok <= self.num_experts:
+            raise UserError(
+                _(
+                    "num_experts_per_tok is {chosen}, but each layer has {experts} experts: choose from 1 to {experts}, "
+                    "or raise num_experts."
+                ).format(chosen=self.num_experts_per_tok, experts=self.num_experts)
+            )
+        for name, value, least in (
+            ("num_shared_experts", self.num_shared_experts, 0),
+            ("moe_intermediate_size", self.expert_size, 1),
+        ):
+            if value < least:
+                raise UserError(
+                    _("{name} is {value}; it must be {least} or more.").format(name=name, value=value, least=least)
                 )
 
     @property
@@ -137,9 +169,16 @@ def shape_of(
     intermediate_size: int | None = None,
     rope_theta: float = 1e6,
     max_position_embeddings: int = 32768,
+    num_experts: int = 0,
+    num_experts_per_tok: int | None = None,
+    num_shared_experts: int | None = None,
+    expert_size: int | None = None,
+    norm_topk_prob: bool | None = None,
 ) -> ModelShape:
     """The shape a MiniMind generation gives to these sizes; what is None follows the generation's own rule.
 
+    Without `num_experts` it is dense and the values after it do not count. Where a token goes through one expert only,
+    the rule leaves its weight unscaled, other than MiniMind: scaled to 1 it would give the router no gradient.
     Raises UserError for an unknown architecture, or a hidden size that the heads do not divide.
     """
     if architecture not in get_args(Architecture):
@@ -159,6 +198,17 @@ def shape_of(
             )
         head_dim = hidden_size // num_attention_heads
     rule = minimind3_intermediate_size if third else minimind2_intermediate_size
+    width = rule(hidden_size) if intermediate_size is None else intermediate_size
+    experts: dict[str, Any] = {}
+    if num_experts:
+        chosen = (1 if third else 2) if num_experts_per_tok is None else num_experts_per_tok
+        experts = {
+            "num_experts": num_experts,
+            "num_experts_per_tok": chosen,
+            "num_shared_experts": (0 if third else 1) if num_shared_experts is None else num_shared_experts,
+            "expert_size": width if expert_size is None else expert_size,
+            "norm_topk_prob": chosen > 1 if norm_topk_prob is None else norm_topk_prob,
+        }
     return ModelShape(
         vocab_size=vocab_size,
         hidden_size=hidden_size,
@@ -166,11 +216,12 @@ def shape_of(
         num_attention_heads=num_attention_heads,
         num_key_value_heads=(4 if third else 2) if num_key_value_heads is None else num_key_value_heads,
         head_dim=head_dim,
-        intermediate_size=rule(hidden_size) if intermediate_size is None else intermediate_size,
+        intermediate_size=width,
         rms_norm_eps=1e-6 if third else 1e-5,
         rope_theta=rope_theta,
         qk_norm=third,
         norm_cast="after_weight" if third else "before_weight",
         initializer="normal" if third else "linear",
         max_position_embeddings=max_position_embeddings,
+        **experts,
     )

@@ -21,10 +21,12 @@ from engine.model.transformer import LanguageModel
 from engine.places import cache_dir
 from engine.run.checkpoints import scan
 from engine.run.clock import ActiveClock, parse_utc
+from engine.run.launch import weights_name
 from engine.run.publishing import published_by
 from engine.run.schema import EventKind, Lineage, Manifest, Phase
 from engine.run.taking_over import TakingOver
 from engine.run.worker_link import WorkerLink
+from engine.settings.balancing import balancing_of
 from engine.settings.network import shape_from_settings
 from engine.settings.on_resume import change_in_words, trains_otherwise
 from engine.settings.onward import bounded_by_time, bounded_end, schedule_of, updates_left
@@ -48,7 +50,7 @@ from engine.train.saving import Identity, SavePlan, Saver
 from engine.train.speed import SpeedRecorder, rate
 from engine.train.state import TrainerState
 from engine.train.trackers import RunInfo, TrackerName, Trackers, build_trackers
-from engine.train.update import Updater, to_device
+from engine.train.update import Updater
 from engine.train.watching import SampleSettings, Watcher
 
 
@@ -123,9 +125,10 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
     )
     trackers = _trackers(settings, link, state, ranks.rank)
     clock = ActiveClock(state.elapsed)
-    updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip, ranks)
+    balancing = balancing_of(settings)
+    updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip, balancing, ranks)
     if ranks.size > 1:
-        updater.rehearse(to_device(material.training.batch(np.arange(1)), computing.device))
+        updater.rehearse(material.training.batch(np.arange(1)))
     watcher = Watcher(
         link,
         trackers,
@@ -315,7 +318,7 @@ def _save_plan(settings: Settings, manifest: Manifest) -> SavePlan:
         save_interval=settings.save_interval,
         save_minutes=settings.save_minutes,
         keep_checkpoints=settings.keep_checkpoints,
-        weights_name=manifest.weights_name or f"{settings.save_weight}_{settings.hidden_size}",
+        weights_name=manifest.weights_name or weights_name(settings),
         save_dir=None if settings.save_dir == "none" else Path(manifest.save_dir or settings.save_dir).absolute(),
     )
 

@@ -28,4 +28,5 @@ def compiled_network(model: LanguageModel, first: DeviceBatch, autocast: Autocas
         return model, explain_compile_failure(error)
     finally:
         model.zero_grad(set_to_none=True)
+        model.take_routing()
     return network, None

@@ -139,7 +139,15 @@ class Trainer:
         state.tokens += update.target_tokens
         state.elapsed = self.clock.seconds
         for sums in (state.interval, state.since_validation):
-            sums.add(result.loss_sum, update.target_tokens, result.finite, seconds, waited)
+            sums.add(
+                result.loss_sum,
+                update.target_tokens,
+                result.finite,
+                seconds,
+                waited,
+                result.aux_loss,
+                result.expert_slots,
+            )
         if result.finite:
             state.skipped_in_a_row = 0
         else:

@@ -51,9 +51,12 @@ class Reporter:
             "memory": self._memory(),
             "skipped": state.skipped,
         }
+        load = interval.expert_load
+        if load is not None:
+            numbers["aux_loss"] = interval.aux_loss
         if self._peak_flops:
             numbers["mfu"] = round(tokens_per_s * self._flops_per_token / self._peak_flops, 4)
-        self._link.metric(state.step, **numbers, **ranks)
+        self._link.metric(state.step, **numbers, **({} if load is None else {"expert_load": load}), **ranks)
         self._trackers.log({name: value for name, value in numbers.items() if value is not None}, state.step)
         state.interval = type(interval)()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,6 +10,8 @@ from torch import Tensor
 from engine.data.rows import Batch
 from engine.data.stream import MicroBatches
 from engine.model.transformer import LanguageModel
+from engine.settings.balancing import Balancing
+from engine.train.balancing import RouterTally
 from engine.train.loss import linear_cross_entropy
 from engine.train.optimizers import LossScaler, ModelOptimizer, clip_grad_norm
 from engine.train.ranks import Network, Ranks
@@ -39,19 +41,26 @@ def to_device(batch: Batch, device: torch.device) -> DeviceBatch:
 
 @dataclass(frozen=True)
 class UpdateResult:
-    """What an update did. loss_sum: nats over its target tokens; finite: whether the weights were changed."""
+    """What an update did. loss_sum: nats over its target tokens; finite: whether the weights were changed.
+
+    aux_loss: of a mixture's routers, the mean over micro-batches by their target tokens; expert_slots: how many slots
+    (a token and one of its choices) each expert of each layer got. None for a dense network.
+    """
 
     loss_sum: float
     grad_norm: float
     finite: bool
+    aux_loss: float | None = None
+    expert_slots: list[list[int]] | None = None
 
 
 class Updater:
     """Makes updates of a model: forward, loss, backward, clip, step.
 
     `network` maps ids, positions and document ids to hidden states (the model itself, or its compiled form); `autocast`
-    gives the context of a forward pass. With several `ranks` each makes its micro-batches of an update, and gradients
-    are summed over all of them while the last one's are computed.
+    gives the context of a forward pass. `balancing` is how a mixture's experts are balanced, None for a dense network.
+    With several `ranks` each makes its micro-batches of an update, and gradients are summed over all of them while the
+    last one's are computed.
     """
 
     def __init__(
@@ -62,6 +71,7 @@ class Updater:
         scaler: LossScaler,
         autocast: Autocast,
         grad_clip: float,
+        balancing: Balancing | None = None,
         ranks: Ranks | None = None,
     ) -> None:
         self.model = model
@@ -72,6 +82,7 @@ class Updater:
         self.scaler = scaler
         self.autocast = autocast
         self.grad_clip = grad_clip
+        self.balancing = balancing
         self.device = model.lm_head.weight.device
 
     def update(
@@ -85,11 +96,14 @@ class Updater:
         """Make one update from its micro-batches; None when `should_stop` said so between two of them.
 
         The loss is the sum over all `target_tokens` of the update divided by their number, so neither the split into
-        micro-batches nor a smaller last update changes what a token weighs. When loss or gradients are not finite the
-        weights stay as they are. A stop drops the partial gradients: the state is that of the last update. Several
-        ranks must agree to stop before an update: there `should_stop` may not say so within one.
+        micro-batches nor a smaller last update changes what a token weighs. A mixture's auxiliary loss is computed per
+        micro-batch and weighted by its target tokens; not being additive, it does depend on the split. When loss or
+        gradients are not finite the weights stay as they are. A stop drops the partial gradients: the state is that of
+        the last update. Several ranks must agree to stop before an update: there `should_stop` may not say so within
+        one.
         """
         loss_sum = torch.zeros((), device=self.device)
+        tally = self._tally()
         self.ranks.clock.begin()
         for done, batch in enumerate(batches):
             if should_stop():
@@ -98,25 +112,54 @@ class Updater:
             on_micro_batch(done, len(batches))
             is_last = done == len(batches) - 1
             with nullcontext() if is_last else self.ranks.apart(self._trained):
-                loss = self.loss_of(to_device(batch, self.device))
-                self.scaler.scale_loss(loss / target_tokens).backward()  # type: ignore[no-untyped-call]
-            loss_sum += loss.detach()
-        self.ranks.sum(loss_sum)
+                loss_sum += self._backward(batch, target_tokens, tally)
+        self._sum_over_ranks(loss_sum, tally)
         gradient = clip_grad_norm(
-            self.optimizer.parameters, self.grad_clip, loss_scale=self.scaler.scale, extra=[loss_sum]
+            self.optimizer.parameters,
+            self.grad_clip,
+            loss_scale=self.scaler.scale,
+            extra=[loss_sum] if tally is None else [loss_sum, tally.auxiliary],
         )
         if gradient.finite:
             self.optimizer.set_lr(lr)
             self.optimizer.step()
         self.scaler.update(gradient.finite)
         self.optimizer.zero_grad()
-        return UpdateResult(gradient.extra[0], gradient.norm, gradient.finite)
+        result = UpdateResult(gradient.extra[0], gradient.norm, gradient.finite)
+        if tally is None:
+            return result
+        return replace(result, aux_loss=gradient.extra[1], expert_slots=tally.slots.tolist())
 
-    def rehearse(self, batch: DeviceBatch) -> None:
+    def _tally(self) -> RouterTally | None:
+        if self.balancing is None:
+            return None
+        shape = self.model.shape
+        return RouterTally(self.balancing, shape.num_hidden_layers, shape.num_experts, self.device)
+
+    def _backward(self, batch: Batch, target_tokens: int, tally: RouterTally | None) -> Tensor:
+        """Add a micro-batch's gradients; returns its summed loss, detached."""
+        loss = self.loss_of(to_device(batch, self.device))
+        wanted = loss / target_tokens
+        if tally is not None and (routing := self.model.take_routing()) is not None:
+            wanted = wanted + tally.add(routing, batch.target_tokens / target_tokens)
+        self.scaler.scale_loss(wanted).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _sum_over_ranks(self, loss_sum: Tensor, tally: RouterTally | None) -> None:
+        if self.ranks.size == 1:
+            return
+        sums = torch.stack([loss_sum] if tally is None else [loss_sum, tally.auxiliary])
+        self.ranks.sum(sums)
+        loss_sum.copy_(sums[0])
+        if tally is not None:
+            tally.auxiliary.copy_(sums[1])
+            self.ranks.sum(tally.slots)
+
+    def rehearse(self, batch: Batch) -> None:
         """Several ranks: a pass that trains nothing. Torch regroups the gradients it sums after the first one, and the
         order of a sum's terms with it: a resumed run must begin in the order that an uninterrupted one has by then.
         """
-        (self.loss_of(batch) * 0.0).backward()  # type: ignore[no-untyped-call]
+        self._backward(batch, max(1, batch.target_tokens), self._tally())
         self.optimizer.zero_grad()
 
     def loss_of(self, batch: DeviceBatch) -> Tensor:

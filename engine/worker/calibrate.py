@@ -20,6 +20,7 @@ import orjson
 from engine.errors import UserError
 from engine.language import _
 from engine.places import cache_dir
+from engine.worker.kept_memory import keep_freed_memory
 from engine.worker.waiting_threads import let_waiting_threads_sleep
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class _Answer:
 def main() -> int:
     """Answer the request on standard input; returns the exit code."""
     let_waiting_threads_sleep()
+    keep_freed_memory()
     answer = _Answer(os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)  # what libraries print goes where it disturbs no line of ours
     try:
@@ -133,6 +135,7 @@ def _measure(
     import torch
 
     from engine.estimate.calibration import Calibration
+    from engine.settings.balancing import balancing_of
     from engine.train.measuring import WANTED_SECONDS, Meter
     from engine.train.optimizers import LossScaler
     from engine.train.parts import make_model, make_network, make_optimizer
@@ -150,7 +153,8 @@ def _measure(
         if problem is not None:
             answer.say(warning=problem)
         scaler = LossScaler(computing.precision.scaler)
-        updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip)
+        balancing = balancing_of(settings)
+        updater = Updater(model, network, optimizer, scaler, computing.autocast, settings.grad_clip, balancing)
         compiled = network is not model
         meter = Meter(updater, rows, settings, fixed_shape=compiled, wanted_seconds=seconds or WANTED_SECONDS)
         meter.warm_up(lambda: answer.phase("warming up"))

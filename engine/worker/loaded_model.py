@@ -149,7 +149,9 @@ def _sizes(shape: ModelShape) -> tuple[int, ...]:
         shape.num_hidden_layers,
         shape.query_size,
         shape.key_value_size,
-        shape.intermediate_size,
+        shape.expert_size if shape.num_experts else shape.intermediate_size,
+        shape.num_experts,
+        shape.num_shared_experts,
         int(shape.qk_norm),
     )
 

@@ -18,6 +18,7 @@ from engine.run.rank_errors import leave_error
 from engine.run.schema import EventKind, Reason, State
 from engine.run.silent_link import SilentLink
 from engine.run.worker_link import WorkerLink
+from engine.worker.kept_memory import keep_freed_memory
 from engine.worker.waiting_threads import let_waiting_threads_sleep
 
 
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--attempt", type=int, required=True)
     asked = parser.parse_args(arguments)
     let_waiting_threads_sleep()
+    keep_freed_memory()
     rank, several = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)) > 1
     if several:
         _end_with_launcher()

@@ -127,7 +127,7 @@ def test_the_guides_flags_work_in_both_spellings(name: str, minimind: Minimind) 
         ("learning_rate", "-1", "learning_rate = -1 (--learning_rate): expected more than 0."),
         ("use_wandb", "maybe", "use_wandb = maybe (--use_wandb): expected true or false (1/0, yes/no, on/off)."),
         ("dtype", "int8", "dtype = int8 (--dtype): expected auto, bf16, fp16 or fp32."),
-        ("use_moe", "1", "use_moe = true: this version trains dense models only."),
+        ("num_experts", "1", "num_experts = 1 (--num_experts): expected 2 or more."),
         ("time_budget", "soon", "time_budget = soon (--time_budget): expected a duration"),
     ],
 )

@@ -211,12 +211,63 @@ def test_an_untied_head_is_refused(tmp_path: Path) -> None:
     assert "lm_head.weight differs from" in refusal(LanguageModel(TINY), write_pth(tensors, tmp_path / "w.pth"))
 
 
-def test_experts_are_refused(tmp_path: Path) -> None:
-    tensors = published_tensors(build(TINY)) | {"model.layers.0.mlp.experts.0.up_proj.weight": torch.zeros(24, 16)}
-    path = write_pth(tensors, tmp_path / "w.pth")
-    assert "mixture of experts" in refusal(LanguageModel(TINY), path)
-    with pytest.raises(UserError, match="mixture of experts"):
-        infer_shape(read_weights(path))
+EXPERTS = shape_of("minimind2", vocab_size=31, hidden_size=16, num_hidden_layers=2, intermediate_size=24, num_experts=4)
+THIRD = shape_of("minimind3", vocab_size=31, hidden_size=16, num_hidden_layers=2, num_key_value_heads=2, num_experts=3)
+
+
+@pytest.mark.parametrize("shape", [EXPERTS, THIRD])
+def test_experts_go_out_under_minimind_s_names_and_come_back(shape: ModelShape, tmp_path: Path) -> None:
+    model = build(shape)
+    path = write_safetensors(
+        checkpoint_tensors(model), tmp_path / "m.safetensors", **describe(shape, step=1, tokenizer_hash="h")
+    )
+    assert safetensors.torch.load_file(path)["model.layers.1.mlp.experts.2.down_proj.weight"].shape[0] == 16
+    weights = read_weights(path)
+    assert infer_shape(weights) == shape
+    again = LanguageModel(shape)
+    load_weights(again, weights)
+    assert all(map(torch.equal, model.parameters(), again.parameters()))
+    published = write_pth(published_tensors(model), tmp_path / "pretrain_16_moe.pth")
+    assert torch.load(published, weights_only=True).keys() == model.state_dict().keys()
+    load_weights(again, read_weights(published))
+    halves = zip(model.parameters(), again.parameters(), strict=True)
+    assert all(torch.equal(ours.half().float(), theirs) for ours, theirs in halves)
+
+
+def test_a_published_expert_holds_its_own_bytes_alone(tmp_path: Path) -> None:
+    """Each is a slice of a stack; torch would write the whole stack with a view of it."""
+    model = build(EXPERTS)
+    path = write_pth(published_tensors(model), tmp_path / "w.pth")
+    assert path.stat().st_size < 1.3 * sum(tensor.nbytes for tensor in published_tensors(model).values()) + 200 * 300
+
+
+def test_the_shape_of_foreign_experts_is_minimind_s(tmp_path: Path) -> None:
+    """What no tensor tells is as MiniMind has it, the weight of a single choice scaled to 1 included."""
+    found = infer_shape(read_weights(write_pth(published_tensors(build(EXPERTS)), tmp_path / "a.pth")))
+    assert found == EXPERTS
+    third = infer_shape(read_weights(write_pth(published_tensors(build(THIRD)), tmp_path / "b.pth")))
+    assert (third.num_experts, third.num_experts_per_tok, third.num_shared_experts) == (3, 1, 0)
+    assert third.norm_topk_prob and third.expert_size == THIRD.expert_size
+
+
+@pytest.mark.parametrize(
+    ("change", "setting"),
+    [
+        ({"num_experts": 5}, "num_experts is 5 here and 4 in the file"),
+        ({"num_experts": 0}, "use_moe is False here and True in the file"),
+        ({"num_shared_experts": 2}, "num_shared_experts is 2 here and 1 in the file"),
+        ({"expert_size": 20}, "moe_intermediate_size is 20 here and 24 in the file"),
+    ],
+)
+def test_a_wrong_setting_of_experts_is_named(change: dict[str, int], setting: str, tmp_path: Path) -> None:
+    path = write_pth(published_tensors(build(EXPERTS)), tmp_path / "w.pth")
+    sizes = {"vocab_size": 31, "hidden_size": 16, "num_hidden_layers": 2, "intermediate_size": 24, "num_experts": 4}
+    assert setting in refusal(LanguageModel(shape_of("minimind2", **sizes | change)), path)  # type: ignore[arg-type]
+
+
+def test_a_dense_file_is_refused_by_a_mixture(tmp_path: Path) -> None:
+    path = write_pth(published_tensors(build(TINY)), tmp_path / "w.pth")
+    assert "use_moe is True here and False in the file" in refusal(LanguageModel(EXPERTS), path)
 
 
 def test_a_head_count_that_explains_nothing_is_refused(tmp_path: Path) -> None:

@@ -66,13 +66,11 @@ WORDS = st.text(min_size=1, max_size=12, alphabet=st.characters(exclude_categori
 def values_of(name: str) -> st.SearchStrategy[Any]:
     """Right values of a setting."""
     spec, bounds = SPECS[name], SPECS[name].bounds
-    if name == "use_moe":
-        return st.just(False)
     if spec.kind == "flag":
         return st.booleans()
     if spec.kind == "choice":
         return st.sampled_from([{"on": True, "off": False}.get(choice, choice) for choice in spec.choices])
-    if spec.kind == "int" or name in ("head_dim", "intermediate_size", "num_workers", "num_threads"):
+    if spec.kind == "int" or (spec.kind == "auto_number" and name not in ("rms_norm_eps", "aux_loss_coef")):
         numbers = st.integers(int(bounds.get("ge", 0)), int(bounds.get("le", 10**9)))
         return numbers if spec.kind == "int" else numbers | st.just("auto")
     if spec.kind in ("float", "auto_number"):

@@ -30,6 +30,7 @@ OTHER_TEXTS = {
     "deadline": "2126-12-01T08:00",
     "time_budget": "1h30m",
     "sample_prompts": "one | two",
+    "aux_loss_coef": "0.5",
 }
 """A text that differs from the default, where no number or path does."""
 
@@ -66,7 +67,7 @@ def test_there_is_a_field_for_every_setting() -> None:
     assert len(names_in_order(basic=True)) == 20
 
 
-@pytest.mark.parametrize("name", [name for name in SETTING_NAMES if name != "use_moe"])
+@pytest.mark.parametrize("name", SETTING_NAMES)
 def test_what_is_typed_reaches_the_settings(name: str) -> None:
     form = Form(Settings())
     text = other_text(name)
@@ -136,7 +137,6 @@ def test_bounds_are_those_declared() -> None:
         ("save_weight", "../x", "text that matches"),
         ("device", "tpu", "text that matches"),
         ("data_path", "", "at least 1 character"),
-        ("use_moe", "on", "dense models only"),
     ],
 )
 def test_what_is_wrong_is_told_as_the_engine_tells_it(name: str, text: str, expected: str) -> None:

@@ -18,6 +18,15 @@ SMALL = {
         "minimind3", vocab_size=97, hidden_size=48, num_hidden_layers=3, head_dim=16, intermediate_size=80
     ),
 }
+MIXTURES = {
+    name: shape_of(
+        "minimind3", vocab_size=97, hidden_size=48, num_hidden_layers=2, head_dim=16, intermediate_size=40,
+        num_experts=experts, num_experts_per_tok=chosen, num_shared_experts=0, norm_topk_prob=scaled,
+    )
+    for name, experts, chosen, scaled in (
+        ("minimind3-moe", 4, 1, False), ("as MiniMind scales", 4, 1, True), ("top-2", 4, 2, True), ("many", 12, 3, False)
+    )
+}  # fmt: skip
 FULL = {
     "minimind2-small": shape_of("minimind2", hidden_size=512, num_hidden_layers=8),
     "minimind3": shape_of("minimind3", hidden_size=768, num_hidden_layers=8),
@@ -25,7 +34,7 @@ FULL = {
 
 
 def reference(shape: ModelShape, attention: str = "sdpa") -> Any:
-    """transformers' model of `shape`: Qwen3 where queries are normalised, else Llama."""
+    """transformers' model of `shape`: Qwen3-MoE with experts, Qwen3 where queries are normalised, else Llama."""
     common: dict[str, Any] = {
         "vocab_size": shape.vocab_size,
         "hidden_size": shape.hidden_size,
@@ -47,6 +56,16 @@ def reference(shape: ModelShape, attention: str = "sdpa") -> Any:
         common["rope_parameters"] = {"rope_type": "default", "rope_theta": shape.rope_theta}
     else:
         common["rope_theta"] = shape.rope_theta
+    if shape.num_experts:
+        common |= {
+            "num_experts": shape.num_experts,
+            "num_experts_per_tok": shape.num_experts_per_tok,
+            "moe_intermediate_size": shape.expert_size,
+            "norm_topk_prob": shape.norm_topk_prob,
+            "decoder_sparse_step": 1,
+            "mlp_only_layers": [],
+        }
+        return transformers.Qwen3MoeForCausalLM(transformers.Qwen3MoeConfig(**common))
     if shape.qk_norm:
         return transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**common))
     return transformers.LlamaForCausalLM(transformers.LlamaConfig(**common))
@@ -55,8 +74,21 @@ def reference(shape: ModelShape, attention: str = "sdpa") -> Any:
 def twin(model: LanguageModel) -> Any:
     """The reference network with the weights of `model`, loaded strictly by name."""
     other = reference(model.shape)
-    other.load_state_dict(model.state_dict(), strict=True)
+    other.load_state_dict(their_names(model.state_dict(), set(other.state_dict())), strict=True)
     return other.train()
+
+
+def their_names(tensors: dict[str, Tensor], wanted: set[str]) -> dict[str, Tensor]:
+    """Our tensors as the reference has them: since transformers 5 experts are stacked, gate above up."""
+    renamed = {name: tensor for name, tensor in tensors.items() if name in wanted}
+    for name in wanted - renamed.keys():
+        layer, _, kind = name.rpartition(".")  # model.layers.0.mlp.experts, gate_up_proj or down_proj
+        count = sum(key.startswith(layer + ".") and key.endswith("up_proj.weight") for key in tensors)
+        parts = ("gate_proj", "up_proj") if kind == "gate_up_proj" else (kind,)
+        renamed[name] = torch.stack(
+            [torch.cat([tensors[f"{layer}.{expert}.{part}.weight"] for part in parts]) for expert in range(count)]
+        )
+    return renamed
 
 
 def build(shape: ModelShape, seed: int = 0, recompute: bool = False) -> LanguageModel:

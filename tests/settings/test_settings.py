@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from engine.errors import UserError
 from engine.settings.declaration import GROUPS, declarations
+from engine.settings.network import shape_from_settings
 from engine.settings.resolve import build_settings
 from engine.settings.settings import SETTING_NAMES, Settings
 
@@ -97,10 +98,33 @@ def test_an_unknown_setting_names_the_nearest():
         build_settings({"learning_rat": 1})
 
 
-def test_moe_is_refused_clearly():
-    with pytest.raises(UserError, match="use_moe"):
-        build_settings({"use_moe": "1"})
-    assert build_settings({"use_moe": "0"}).use_moe is False
+@pytest.mark.parametrize(("architecture", "experts"), [("minimind2", (4, 2, 1, True)), ("minimind3", (4, 1, 0, False))])
+def test_a_mixture_follows_its_generation(architecture, experts):
+    settings = build_settings({"use_moe": "1", "architecture": architecture})
+    shape = shape_from_settings(settings, 6400)
+    found = (shape.num_experts, shape.num_experts_per_tok, shape.num_shared_experts, shape.norm_topk_prob)
+    assert found == experts and shape.expert_size == shape.intermediate_size
+    dense = shape_from_settings(build_settings({"use_moe": "0", "architecture": architecture, "num_experts": 8}), 6400)
+    assert (dense.num_experts, dense.expert_size) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"num_experts_per_tok": 5}, ["num_experts_per_tok is 5", "4 experts", "from 1 to 4"]),
+        ({"num_experts": 2, "num_experts_per_tok": 3}, ["num_experts_per_tok is 3", "2 experts"]),
+        ({"num_experts": 1}, ["num_experts = 1", "2 or more"]),
+        ({"num_shared_experts": -1}, ["num_shared_experts = -1", "0 or more"]),
+        ({"moe_intermediate_size": 0}, ["moe_intermediate_size = 0", "1 or more"]),
+        ({"aux_loss": "entropy"}, ["aux_loss = entropy", "sequence", "batch"]),
+        ({"aux_loss_coef": "-1"}, ["aux_loss_coef = -1", "0 or more"]),
+    ],
+)
+def test_a_mixture_that_cannot_be_is_refused_in_one_message(values, words):
+    with pytest.raises(UserError) as error:
+        shape_from_settings(build_settings({"use_moe": True, **values}), 6400)
+    assert len(str(error.value).splitlines()) == 1
+    assert all(word in str(error.value) for word in words)
 
 
 def test_later_layers_win():

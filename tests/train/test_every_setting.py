@@ -67,6 +67,28 @@ def due_at_three(trainer):
     return "validate" in trainer.state.pending, "sample" in trainer.state.pending, len(logged)
 
 
+def expert_weights(name):
+    return lambda trainer: getattr(trainer.updater.model.model.layers[0].mlp.experts.up_proj, name)
+
+
+def first_update(trainer):
+    update = next(trainer.stream)
+    return trainer.updater.update(update.micro_batches, update.target_tokens, 0.0, lambda: False, lambda *_: None)
+
+
+def auxiliary_loss_of(trainer):
+    return first_update(trainer).aux_loss
+
+
+def routed_slots(trainer):
+    return sum(first_update(trainer).expert_slots[0])
+
+
+def first_logit(trainer):
+    model = trainer.updater.model
+    return model.logits(model(torch.ones(1, 3, dtype=torch.long)))[0, 2, 0].item()
+
+
 def keeps_for_the_backward_pass(trainer):
     """Bytes that a forward pass keeps."""
     kept = []
@@ -90,6 +112,15 @@ EFFECTS = {
     "rms_norm_eps": (0.5, shape("rms_norm_eps"), {}),
     "rope_theta": (100.0, shape("rope_theta"), {}),
     "initializer": ("normal", first_weights, {}),
+    "use_moe": (True, lambda trainer: len(trainer.updater.model.state_dict()), {}),
+    "num_experts": (8, shape("num_experts"), {"use_moe": True}),
+    "num_experts_per_tok": (3, routed_slots, {"use_moe": True}),
+    "num_shared_experts": (2, lambda trainer: len(trainer.updater.model.state_dict()), {"use_moe": True}),
+    "moe_intermediate_size": (24, expert_weights("shape"), {"use_moe": True}),
+    "norm_topk_prob": (False, first_logit, {"use_moe": True}),
+    "aux_loss": ("batch", auxiliary_loss_of, {"use_moe": True}),
+    "aux_loss_coef": (0.5, auxiliary_loss_of, {"use_moe": True}),
+    "router_z_loss_coef": (0.5, auxiliary_loss_of, {"use_moe": True}),
     "data_path": ("other.jsonl", lambda trainer: trainer.stream.rows.fingerprint, {}),
     "tokenizer": ("other.json", shape("vocab_size"), {}),
     "text_field": ("story", lambda trainer: trainer.stream.rows.fingerprint, {"data_path": "two_fields.jsonl"}),
@@ -138,8 +169,7 @@ EFFECTS = {
     "sample_top_p": (0.1, sampled("top_p"), {}),
     "sample_top_k": (3, sampled("top_k"), {}),
 }
-BY_BEHAVIOUR = {  # proved by a test of its own below, or by the test named
-    "use_moe": "settings/test_settings.py",
+BY_BEHAVIOUR = {  # proved by a test of its own below
     "bad_lines": "", "bad_lines_limit": "", "num_workers": "", "device": "", "compile": "", "from_weight": "",
     "nproc": "train/test_several_processes.py", "nnodes": "", "rank_timeout": "",
     "keep_checkpoints": "", "save_dir": "", "save_weight": "",

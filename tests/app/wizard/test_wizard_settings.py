@@ -89,18 +89,21 @@ async def test_what_is_wrong_is_told_in_place(workspace: Path) -> None:
             assert screen.draft.form.changed == []
 
 
-async def test_a_switch_that_this_version_lacks_is_told(workspace: Path) -> None:
-    async with running(size=(80, 24)) as (app, pilot):
-        screen = await at_step(app, pilot, "settings")
-        await field(pilot, screen, "use_moe", "on")
-        assert "this version trains dense models only" in flat(app)
-
-
 async def test_numbers_that_make_no_network_are_told(workspace: Path) -> None:
     async with running(size=(80, 24)) as (app, pilot):
         screen = await at_step(app, pilot, "settings")
         await field(pilot, screen, "num_attention_heads", "3")
         assert screen.draft.shape_problem and screen.draft.shape_problem[:40] in flat(app)
+        assert "! Settings" in screen_text(app)
+
+
+async def test_more_choices_than_experts_are_told(workspace: Path) -> None:
+    async with running(size=(80, 24)) as (app, pilot):
+        screen = await at_step(app, pilot, "settings")
+        await field(pilot, screen, "use_moe", "on")
+        assert not screen.draft.shape_problem
+        await field(pilot, screen, "num_experts_per_tok", "5")
+        assert "num_experts_per_tok is 5" in str(screen.draft.shape_problem)
         assert "! Settings" in screen_text(app)
 
 
