@@ -38,6 +38,21 @@ def test_two_processes_make_the_curve_of_one(workshop):
     assert not ranks_of(both)
 
 
+def test_experts_are_balanced_and_counted_over_all_ranks(workshop):
+    # a batch-wise auxiliary loss is not additive over micro-batches: without it the curves are the same
+    experts = {"use_moe": True, "aux_loss_coef": 0.0, "epochs": 1}
+    alone, both = workshop.make(**experts), two(workshop, **experts)
+    workshop.train(alone)
+    end = train_to_the_end(both)
+    assert end.state is State.FINISHED, end.message
+    ours, theirs = dict(logged(both)), dict(logged(alone))
+    assert ours.keys() == theirs.keys()
+    assert max(abs(ours[step] - theirs[step]) for step in ours) < 1e-5
+    for line, other in zip(train_lines(both), train_lines(alone), strict=True):
+        assert [sum(layer) for layer in line["expert_load"]] == pytest.approx([1.0, 1.0], abs=1e-3)
+        assert line["expert_load"][0] == pytest.approx(other["expert_load"][0], abs=2e-2)
+
+
 def test_stopped_paused_and_resumed_it_ends_bit_for_bit_as_if_it_had_not_been(workshop):
     straight, broken = two(workshop), two(workshop)
     assert train_to_the_end(straight).state is State.FINISHED
