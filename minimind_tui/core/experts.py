@@ -166,7 +166,10 @@ def strip(layer: LayerLoad) -> str:
 
 def headline(look: ExpertLook, auxiliary: float | None) -> list[str]:
     """What matters of all layers, in a few words each."""
-    facts = [_("mean of {n} intervals to step {step}").format(n=look.intervals, step=look.step)]
+    if look.intervals > 1:
+        facts = [_("mean of {n} intervals to step {step}").format(n=look.intervals, step=look.step)]
+    else:
+        facts = [_("step {step}").format(step=look.step)]
     least = look.least_even
     if look.entropy is not None and least is not None:
         facts.append(

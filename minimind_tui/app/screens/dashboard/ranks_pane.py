@@ -54,16 +54,12 @@ class RanksPane(LinesPane):
 
 
 def _lines(look: RankLook, width: int, height: int) -> list[Content]:
-    above = [
-        styled(
-            (
-                _("{n} ranks, mean of {intervals} intervals up to step {step}").format(
-                    n=len(look.ranks), intervals=look.intervals, step=look.step
-                ),
-                "$quiet",
-            )
-        )
-    ]
+    if look.intervals > 1:
+        told = _("{n} ranks, mean of {intervals} intervals to step {step}")
+    else:
+        told = _("{n} ranks, step {step}")
+    words = told.format(n=len(look.ranks), intervals=look.intervals, step=look.step)
+    above = [styled((words, "$quiet"))]
     uneven = ranks.is_uneven(look)
     for number, line in enumerate(ranks.rank_lines(look)):
         above.append(styled((f"! {line}", "bold $text-warning")) if uneven and number == 0 else styled(line))
