@@ -1,4 +1,4 @@
-"""What is told of the experts: which starve and what helps, how even they are, whether tokens were dropped, and the signs."""
+"""What is told of the experts: which starve and what helps, how even they are, what was dropped, and the signs."""
 
 from array import array
 from collections.abc import Iterator, Sequence

@@ -85,4 +85,10 @@ def test_ranks_of_before_a_resume_with_one_process_are_not_told_of(tmp_path: Pat
 
 
 def test_times_in_words() -> None:
-    assert [step_time(value) for value in (None, 0.0123, 0.5, 12.34, 0.0)] == ["–", "12.3 ms", "500 ms", "12.3 s", "0 ms"]
+    assert [step_time(value) for value in (None, 0.0123, 0.5, 12.34, 0.0)] == [
+        "–",
+        "12.3 ms",
+        "500 ms",
+        "12.3 s",
+        "0 ms",
+    ]
