@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.run.jsonl_log import Line
-from engine.run.schema import MOST_EXPERTS, MOST_LAYERS, MOST_RANKS
+from engine.run.list_fields import MOST_EXPERTS, MOST_LAYERS, MOST_RANKS
 
 KEPT = 64
 """Newest intervals that are kept of a run: what is beyond them a curve has to tell."""

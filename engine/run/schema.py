@@ -4,13 +4,13 @@ Writers build these models, so that a wrong type never reaches a file. Readers o
 thousand) use plain dicts; readers of one record validate it. Unknown keys are kept and ignored.
 """
 
-import math
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from engine.run.clock import now_utc_iso
+from engine.run.list_fields import OfLayers, OfRanks
 
 FORMAT = 1
 """The run folder's format, in manifest.json and checkpoint.json."""
@@ -241,27 +241,6 @@ class AttemptHeader(Record):
     from_checkpoint: str | None = None
 
 
-MOST_LAYERS, MOST_EXPERTS, MOST_RANKS = 1024, 4096, 65_536
-"""Bounds of the lists in a train line."""
-
-
-def _finite_or_nothing(value: object) -> object:
-    """A list with a number in it that is not finite says nothing: null, like such a number by itself."""
-    return None if _has_infinite(value) else value
-
-
-def _has_infinite(value: object) -> bool:
-    if isinstance(value, list | tuple):
-        return any(map(_has_infinite, value))
-    return isinstance(value, float) and not math.isfinite(value)
-
-
-_Amount = Annotated[float, Field(ge=0)]
-_OfExperts = Annotated[list[_Amount], Field(max_length=MOST_EXPERTS)]
-_OfLayers = Annotated[list[_OfExperts], Field(max_length=MOST_LAYERS)]
-_OfRanks = Annotated[list[_Amount], Field(max_length=MOST_RANKS)]
-
-
 class TrainLine(Record):
     """A log interval of training in metrics.jsonl. Numbers that are not finite are written as null."""
 
@@ -284,12 +263,12 @@ class TrainLine(Record):
     """Updates skipped so far because they were not finite."""
     aux_loss: float | None = None
     """Mixture of experts: the auxiliary loss as it is added to the loss, summed over the layers."""
-    expert_load: Annotated[_OfLayers | None, BeforeValidator(_finite_or_nothing)] = None
+    expert_load: OfLayers = None
     """Mixture of experts, a list for each layer: the experts' shares of the interval's assignments, on all ranks; their
     sum is 1."""
-    rank_seconds: Annotated[_OfRanks | None, BeforeValidator(_finite_or_nothing)] = None
+    rank_seconds: OfRanks = None
     """Several processes: mean seconds of an update's own work on each rank, waiting for the others excluded."""
-    rank_data_wait: Annotated[_OfRanks | None, BeforeValidator(_finite_or_nothing)] = None
+    rank_data_wait: OfRanks = None
     """Several processes: on each rank the share of its time spent waiting for data, 0 to 1."""
 
 

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from engine.run.history import MetricsHistory
 from engine.run.interval_lists import KEPT, MOST_SHARES, lists_of
 from engine.run.jsonl_log import Line
-from engine.run.schema import MOST_EXPERTS, MOST_LAYERS, TrainLine
+from engine.run.list_fields import MOST_EXPERTS, MOST_LAYERS
+from engine.run.schema import TrainLine
 
 LOAD = [[0.5, 0.25, 0.25], [0.2, 0.3, 0.5]]
 
