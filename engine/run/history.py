@@ -6,10 +6,12 @@ logs it again: readers drop the old lines, so that every step comes once and non
 
 from array import array
 from bisect import bisect_left
-from itertools import groupby
+from collections import deque
+from itertools import groupby, islice
 from operator import itemgetter, lt
 from typing import Any
 
+from engine.run.interval_lists import KEPT, IntervalLists, lists_of
 from engine.run.jsonl_log import Line
 from engine.run.schema import EventKind
 
@@ -40,6 +42,8 @@ class Series:
         """The newest line as it was written; None after a rewind until the next one."""
         self.dropped = 0
         """Lines dropped because a newer attempt began before them."""
+        self.lists: deque[IntervalLists] = deque(maxlen=KEPT)
+        """What the newest lines said in lists, oldest first; empty for lines of numbers alone. Not to be changed."""
         self._columns: dict[str, array[float]] = {}
         self._attempt = 0
 
@@ -78,6 +82,7 @@ class Series:
         self._attempt = attempt
         count = len(self.steps)
         columns = self._columns
+        has_list = False
         for name, value in line.items():
             kind = type(value)
             if kind is float or kind is int:
@@ -87,12 +92,16 @@ class Series:
                         continue
                     columns[name] = column = array("d", [NOT_A_NUMBER]) * count
                 column.append(value)
+            elif kind is list:
+                has_list = True
         self.steps.append(step)
         self.attempts.append(attempt)
         for column in columns.values():
             if len(column) == count:
                 column.append(NOT_A_NUMBER)
         self.last = line
+        if has_list:
+            self._keep_lists([line])
         return True
 
     def add_many(self, lines: list[Line]) -> int:
@@ -104,8 +113,10 @@ class Series:
             columns = [(name, list(map(itemgetter(name), lines))) for name in lines[0]]
         except KeyError:  # as many keys, but others
             return sum(not self.add(line) for line in lines)
+        has_list = False
         for name, values in columns:
             types = set(map(type, values))
+            has_list = has_list or list in types
             if name in _NO_COLUMNS or types.isdisjoint(_NUMBERS):
                 continue
             if not types <= _NUMBERS:
@@ -118,7 +129,13 @@ class Series:
         for column in self._columns.values():
             column.extend([NOT_A_NUMBER] * (len(self.steps) - len(column)))
         self.last = lines[-1]
+        if has_list:
+            self._keep_lists(lines)
         return 0
+
+    def _keep_lists(self, lines: list[Line]) -> None:
+        found = (one for line in reversed(lines) if (one := lists_of(line)) is not None)
+        self.lists.extend(list(islice(found, KEPT))[::-1])
 
     def _continued_by(self, lines: list[Line]) -> bool:
         """Whether the lines simply go on, all with as many keys: of this attempt, each step greater than the last."""
@@ -139,6 +156,8 @@ class Series:
             del self.steps[cut:], self.attempts[cut:]
             for column in self._columns.values():
                 del column[cut:]
+            while self.lists and self.lists[-1].step >= step:
+                self.lists.pop()
             self.last = None
         return dropped
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.run.clock import now_utc_iso
+from engine.run.list_fields import OfLayers, OfRanks
 
 FORMAT = 1
 """The run folder's format, in manifest.json and checkpoint.json."""
@@ -262,8 +263,13 @@ class TrainLine(Record):
     """Updates skipped so far because they were not finite."""
     aux_loss: float | None = None
     """Of a mixture's routers, summed over layers, as it was added to the loss: the mean weighted by target tokens."""
-    expert_load: list[list[float]] | None = None
-    """Of each layer of a mixture each expert's share of the tokens' choices, over the interval and all ranks."""
+    expert_load: OfLayers = None
+    """Mixture of experts, a list for each layer: the experts' shares of the interval's assignments, on all ranks; their
+    sum is 1."""
+    rank_seconds: OfRanks = None
+    """Several processes: mean seconds of an update's own work on each rank, waiting for the others excluded."""
+    rank_data_wait: OfRanks = None
+    """Several processes: on each rank the share of its time spent waiting for data, 0 to 1."""
 
 
 class ValidationLine(Record):

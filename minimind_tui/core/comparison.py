@@ -11,6 +11,7 @@ from engine.run.view import RunView
 from engine.settings.declaration import GROUPS, declarations
 from engine.settings.settings import Settings
 from minimind_tui import words
+from minimind_tui.core.experts import expert_look
 from minimind_tui.core.run_filter import state_in_words
 from minimind_tui.core.run_index import RunEntry
 from minimind_tui.core.run_settings import read_run_settings
@@ -106,6 +107,15 @@ def _numbers(runs: Sequence[Compared]) -> list[Row]:
     rows.append(_row(_("best validation"), best, words.loss, min))
     rows.append(_row(_("bits per byte"), [_lowest(run.view, "bits_per_byte") for run in runs], _three, min))
     rows.append(_row(_("tokens/s, median"), [usual_speed(run.view) for run in runs], words.count, max))
+    processes = [_status(run, "world_size") for run in runs]
+    if any((count or 1) > 1 for count in processes):
+        rows.append(_row(_("processes"), processes, words.count))
+    looks = [expert_look(run.view.train.lists) for run in runs]
+    if any(look is not None for look in looks):
+        even = [None if look is None else look.entropy for look in looks]
+        starving = [None if look is None else float(len(look.starving)) for look in looks]
+        rows.append(_row(_("entropy of the experts"), even, _two, max))
+        rows.append(_row(_("starving experts"), starving, words.count, min))
     sizes = [_manifest(run, "parameters") for run in runs]
     if len(set(sizes)) > 1:
         rows.append(_row(_("parameters"), sizes, words.count))
@@ -196,3 +206,7 @@ def _lowest(view: RunView, name: str) -> float | None:
 
 def _three(value: float) -> str:
     return f"{value:.3f}"
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}"

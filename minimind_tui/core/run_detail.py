@@ -169,6 +169,8 @@ def _facts(entry: RunEntry) -> list[tuple[str, str]]:
     if status is not None:
         total = _("of {total}").format(total=f"{status.total_steps:,}") if status.total_steps else ""
         facts.append((_("steps"), f"{status.step:,} {total}".rstrip()))
+        if status.world_size > 1:
+            facts.append((_("processes"), f"{status.world_size:,}"))
         if status.tokens is not None:
             facts.append((_("tokens"), words.count(status.tokens)))
         if status.elapsed is not None:

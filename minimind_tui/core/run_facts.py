@@ -68,6 +68,9 @@ class Fact:
 ALIASES: dict[str, str] = {
     "lr": "learning_rate",
     "moe": "use_moe",
+    "processes": "nproc",
+    "world_size": "nproc",
+    "ranks": "nproc",
     "bs": "batch_size",
     "batch": "batch_size",
     "accum": "accumulation_steps",
@@ -138,6 +141,7 @@ def facts() -> dict[str, Fact]:
         Fact("dtype", "word", lambda row: _manifest("dtype")(row) or _setting_values(row, "dtype")),
         Fact("host", "text", _manifest("host")),
         Fact("weights_name", "text", _manifest("weights_name")),
+        Fact("nproc", "number", _processes),
         Fact("attempts", "number", lambda row: (len(row.entry.manifest.attempts) if row.entry.manifest else None,)),
         Fact("exact", "flag", lambda row: (_exact(row),)),
         Fact("origin", "text", lambda row: (_origin(row),)),
@@ -173,6 +177,22 @@ def _exact(row: RunRow) -> bool | None:
 def _origin(row: RunRow) -> str | None:
     lineage = row.entry.manifest.lineage if row.entry.manifest else None
     return (lineage.run or lineage.path) if lineage is not None else None
+
+
+def processes_of(row: RunRow) -> int | None:
+    """The processes on all machines that the run's newest attempt trained or trains with; None before it began."""
+    manifest, status = row.entry.manifest, row.entry.seen.status
+    if status is not None:
+        return status.world_size
+    return manifest.attempts[-1].world_size if manifest is not None and manifest.attempts else None
+
+
+def _processes(row: RunRow) -> tuple[Value, ...]:
+    """With how many it trains; of a run that has not begun, how many were asked for."""
+    known = processes_of(row)
+    if known is not None:
+        return (known,)
+    return _setting_values(row, "nproc") if "nproc" in Settings.model_fields else ()
 
 
 def _manifest(name: str) -> Callable[[RunRow], tuple[Value, ...]]:

@@ -7,7 +7,7 @@ from engine.language import _
 from engine.run.schema import State
 from minimind_tui import words
 from minimind_tui.core.home import age_words
-from minimind_tui.core.run_facts import BROKEN, STATES, RunRow, age_of, facts
+from minimind_tui.core.run_facts import BROKEN, STATES, RunRow, age_of, facts, processes_of
 from minimind_tui.core.run_filter import state_in_words
 from minimind_tui.core.run_words import StateLook, look_of
 from minimind_tui.safe_text import one_line
@@ -220,8 +220,9 @@ def _preset(row: RunRow) -> str | None:
 
 
 def _device(row: RunRow) -> str:
-    manifest = row.entry.manifest
-    return " ".join(filter(None, (manifest.device, manifest.dtype))) if manifest else ""
+    manifest, processes = row.entry.manifest, processes_of(row) or 1
+    several = f"×{processes}" if processes > 1 else None
+    return " ".join(filter(None, (manifest.device, several, manifest.dtype))) if manifest else ""
 
 
 _COLUMNS: tuple[Column, ...] = (

@@ -14,12 +14,16 @@ from engine.settings.settings import Settings
 from minimind_tui import words
 from minimind_tui.charts.curves import Curve
 from minimind_tui.charts.numbers import format_number, smooth, usual_window
+from minimind_tui.core import experts as experts_words
+from minimind_tui.core.dashboard.numbers import recent, share
+from minimind_tui.core.ranks import RankWatch, is_uneven, rank_lines, step_time
 from minimind_tui.happenings import in_words
 from minimind_tui.report.gather import ReportData
 from minimind_tui.report.svg_chart import Chart, Rule
 
 MOST_EVENTS = 300
 MOST_SAMPLES = 24
+MOST_RANKS = 1024
 
 Fact = tuple[str, str]
 
@@ -51,6 +55,15 @@ class Told:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A table with what is to be said of it before: sentences, the first of them loud when something is wrong."""
+
+    sentences: list[str]
+    loud: bool
+    table: Table
+
+
+@dataclass(frozen=True)
 class Sample:
     """A text the model wrote."""
 
@@ -70,6 +83,7 @@ def summary(data: ReportData) -> list[Fact]:
             (_("epochs"), f"{status.epoch or 0} / {status.epochs}" if status.epochs else None),
             (_("tokens"), f"{status.tokens:,}" if status.tokens else None),
             (_("training time"), words.duration(status.elapsed) if status.elapsed else None),
+            (_("processes"), str(status.world_size) if status.world_size > 1 else None),
         ]
     first, last = _ends(train.column("loss"))
     if first is not None and last is not None:
@@ -118,7 +132,55 @@ def charts(data: ReportData) -> list[Chart]:
         Chart(_("Learning rate"), "", step, [Curve(_("learning rate"), steps, train.column("lr"))], rules),
         Chart(_("Gradient norm"), "", step, smoothed("grad_norm", _("smoothed")), rules),
         Chart(_("Speed"), _("tokens/s"), step, smoothed("tokens_per_s", _("smoothed")), rules),
+        Chart(_("Auxiliary loss"), "", step, smoothed("aux_loss", _("smoothed")), rules),
     ]
+
+
+def experts(data: ReportData) -> Judged | None:
+    """How evenly the experts were used at the end, one row a layer; None of a run without."""
+    train = data.view.train
+    look = experts_words.expert_look(train.lists)
+    if look is None:
+        return None
+    rows = []
+    for layer in look.layers:
+        least = min(range(len(layer.shares)), key=layer.shares.__getitem__)
+        rows.append(
+            [
+                str(layer.layer),
+                experts_words.strip(layer),
+                "" if layer.entropy is None else f"{layer.entropy:.2f}",
+                f"{layer.busiest} ({layer.shares[layer.busiest]:.1%})",
+                f"{least} ({layer.shares[least]:.1%})",
+                ", ".join(map(str, sorted(layer.starving))),
+            ]
+        )
+    warning = [experts_words.starving_line(look), experts_words.what_to_change()] if look.starving else []
+    facts = " · ".join(experts_words.headline(look, recent(train.column("aux_loss"))))
+    titles = [_("layer"), _("share of each expert"), _("entropy"), _("busiest"), _("least"), _("starving")]
+    return Judged([*warning, facts, experts_words.legend()], bool(warning), Table(titles, rows))
+
+
+def ranks(data: ReportData) -> Judged | None:
+    """How the processes kept pace at the end, one row a rank; None of a run of one process."""
+    look = RankWatch().look(data.view.train)
+    if look is None:
+        return None
+    rows = [
+        [
+            str(one.rank),
+            step_time(one.seconds),
+            share(one.data_wait),
+            _("slowest") if one.rank == look.slowest else "",
+        ]
+        for one in look.ranks[:MOST_RANKS]
+    ]
+    sentences = rank_lines(look)
+    if len(look.ranks) > MOST_RANKS:
+        sentences.append(
+            _("Only the first {n} of {total} ranks are listed.").format(n=MOST_RANKS, total=len(look.ranks))
+        )
+    return Judged(sentences, is_uneven(look), Table([_("rank"), _("update"), _("data wait"), ""], rows))
 
 
 def settings(data: ReportData) -> list[SettingRow]:

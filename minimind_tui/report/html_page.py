@@ -69,6 +69,8 @@ def html_page(data: ReportData) -> str:
         "</header><main>",
         *_summary(data),
         *_curves(data),
+        *_judged(_("Experts"), content.experts(data)),
+        *_judged(_("Ranks"), content.ranks(data)),
         *_samples(data),
         *_settings(data),
         *_environment(data),
@@ -98,6 +100,15 @@ def _summary(data: ReportData) -> Iterable[str]:
 def _curves(data: ReportData) -> Iterable[str]:
     pictures = [svg_chart(chart) for chart in content.charts(data)]
     yield from _section(_("Curves"), [f"<figure>{picture}</figure>" for picture in pictures if picture])
+
+
+def _judged(title: str, judged: content.Judged | None) -> Iterable[str]:
+    if judged is not None:
+        told = [
+            f"<p{' class=loud' if judged.loud and number == 0 else ''}>{xml_text(sentence)}</p>"
+            for number, sentence in enumerate(judged.sentences)
+        ]
+        yield from _section(title, [*told, _table(judged.table)])
 
 
 def _settings(data: ReportData) -> Iterable[str]:

@@ -22,6 +22,8 @@ def markdown_page(data: ReportData) -> str:
     parts += [
         *_summary(data),
         *_curves(data),
+        *_judged(_("Experts"), content.experts(data)),
+        *_judged(_("Ranks"), content.ranks(data)),
         *_samples(data),
         *_settings(data),
         *_environment(data),
@@ -55,6 +57,15 @@ def _curves(data: ReportData) -> Iterable[str]:
             pictures.append(f"**{markdown_line(chart.title)}**: {markdown_line(values)}")
             pictures.append(f"![{markdown_line(chart.title)}](data:image/svg+xml;base64,{coded})")
     yield from _section(_("Curves"), pictures)
+
+
+def _judged(title: str, judged: content.Judged | None) -> Iterable[str]:
+    if judged is not None:
+        told = [
+            ("**!** " if judged.loud and number == 0 else "") + markdown_line(sentence)
+            for number, sentence in enumerate(judged.sentences)
+        ]
+        yield from _section(title, [*told, _table(judged.table)])
 
 
 def _settings(data: ReportData) -> Iterable[str]:

@@ -84,6 +84,13 @@ class Plan:
     nan_steps: Sequence[int] = ()
     run_id: str | None = None
     lineage: Lineage | None = None
+    experts: tuple[int, int] | None = None
+    """Layers and experts of a mixture of experts."""
+    starving: Sequence[tuple[int, int]] = ()
+    """Layers and experts that hardly get tokens."""
+    ranks: int = 1
+    slow_rank: int | None = None
+    """A rank that takes half as long again as the others, and waits for data."""
     idle_s: float = 600.0
     """Of a stalled run: for how long nothing has advanced."""
 
@@ -122,10 +129,11 @@ def append_event(folder: RunFolder, **event: Any) -> None:
         file.write(encode({"v": 1, "t": now_utc_iso(), "attempt": 1, "step": 0} | event))
 
 
-def append_steps(folder: RunFolder, first: int, last: int, *, attempt: int = 1) -> None:
+def append_steps(folder: RunFolder, first: int, last: int, *, attempt: int = 1, **plan: Any) -> None:
     """Further logged steps, from `first` to `last`."""
+    asked = Plan(total_steps=last, **plan)
     with folder.metrics.open("ab") as file:
-        file.writelines(encode(train_line(step, attempt, Plan(total_steps=last))) for step in range(first, last + 1))
+        file.writelines(encode(train_line(step, attempt, asked)) for step in range(first, last + 1))
 
 
 def change_status(folder: RunFolder, **changes: Any) -> None:
@@ -168,7 +176,34 @@ def train_line(step: int, attempt: int, plan: Plan) -> dict[str, Any]:
         "memory": 474_984_448,
         "mfu": 0.28,
         "skipped": len([bad for bad in plan.nan_steps if bad <= step]),
+        **_lists(step, plan),
     }
+
+
+def expert_load(step: int, layers: int, experts: int, starving: Sequence[tuple[int, int]] = ()) -> list[list[float]]:
+    """The experts' shares of a step, a layer each: uneven, more so in later layers, slowly moving."""
+    load = []
+    for layer in range(layers):
+        parts = [
+            0.01 if (layer, expert) in starving else 1 + (layer + 1) / (layers + 1) * math.sin(expert * 1.7 + step / 40)
+            for expert in range(experts)
+        ]
+        load.append([round(part / sum(parts), 5) for part in parts])
+    return load
+
+
+def _lists(step: int, plan: Plan) -> dict[str, Any]:
+    lists: dict[str, Any] = {}
+    if plan.experts is not None:
+        lists |= {"aux_loss": 0.081, "expert_load": expert_load(step, *plan.experts, plan.starving)}
+    if plan.ranks > 1:
+        slow = [rank == plan.slow_rank for rank in range(plan.ranks)]
+        seconds = [0.4 + 0.004 * math.sin(rank * 2.1) for rank in range(plan.ranks)]
+        lists["rank_seconds"] = [
+            round(one * (1.5 if is_slow else 1.0), 4) for one, is_slow in zip(seconds, slow, strict=True)
+        ]
+        lists["rank_data_wait"] = [0.35 if is_slow else 0.002 for is_slow in slow]
+    return lists
 
 
 def make_status(plan: Plan) -> Status:
@@ -182,6 +217,7 @@ def make_status(plan: Plan) -> Status:
         "state": {State.STALLED: State.RUNNING, State.CRASHED: State.RUNNING}.get(state, state),
         "phase": None if ended or state is State.PAUSED else Phase.TRAINING,
         "host": this_process().host,
+        "world_size": plan.ranks,
         "supervisor": dead_process() if state is State.CRASHED else this_process() if state in LIVE else None,
         "worker": dead_process()
         if state is State.CRASHED
@@ -258,6 +294,7 @@ def _record(number: int, plan: Plan) -> AttemptRecord:
         started=_moment(attempt.start),
         ended=None if is_open else _moment(attempt.end),
         host="testhost",
+        world_size=plan.ranks,
         device="Test CPU",
         dtype="fp32",
         from_checkpoint=f"step-{attempt.start:08d}" if number > 1 else None,

@@ -17,7 +17,7 @@ from engine.run.schema import State
 from minimind_tui.app.application import MinimindApp
 from minimind_tui.app.dialogs import ChoiceDialog, TextDialog
 from minimind_tui.app.screens.dashboard.learning_rate_dialog import LearningRateDialog
-from minimind_tui.app.screens.dashboard.screen import TABS, DashboardScreen
+from minimind_tui.app.screens.dashboard.screen import DashboardScreen
 
 
 @asynccontextmanager
@@ -203,16 +203,18 @@ async def test_tabs_by_number_and_in_turn(workspace: Path, size: tuple[int, int]
     folder = write_run(workspace, state=State.RUNNING)
     shown = {"2": "Once upon a time", "3": "checkpoint saved", "4": "hidden_size", "5": "device: Test CPU"}
     async with dashboard(folder, size) as (_app, pilot, screen):
-        for number, tab in enumerate(TABS, 1):
+        tabs = screen.tabs
+        assert tabs == ("curves", "samples", "events", "settings", "log")
+        for number, tab in enumerate(tabs, 1):
             await pilot.press(str(number))
             await pilot.pause()
             assert screen.tab == tab
             if text := shown.get(str(number)):
                 await until_shown(pilot, text)
         await pilot.press("n")
-        assert screen.tab == TABS[0]
+        assert screen.tab == tabs[0]
         await pilot.press("N")
-        assert screen.tab == TABS[-1]
+        assert screen.tab == tabs[-1]
 
 
 async def test_tabs_by_mouse(workspace: Path) -> None:

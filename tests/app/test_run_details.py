@@ -228,3 +228,18 @@ def test_losses_that_are_no_numbers_count_for_nothing(workspace: Path) -> None:
     view = compared(folder)[0].view
     assert measured(view, 100) is None
     assert measured(view, 95) is not None
+
+
+def test_processes_and_experts_are_compared_where_there_are_any(workspace: Path) -> None:
+    dense = write_run(workspace, "dense", steps=40)
+    mixed = write_run(workspace, "mixed", steps=40, experts=(4, 4), starving=[(2, 1)], ranks=2)
+    even = write_run(workspace, "even", steps=40, experts=(1, 4))
+    found = compare(compared(dense, mixed, even))
+    assert row_of(found.numbers, "processes").values == ("1", "2", "1")
+    assert row_of(found.numbers, "starving experts").values == ("", "1", "0")
+    entropy = row_of(found.numbers, "entropy of the experts")
+    assert entropy.values[0] == "" and entropy.best == {2}
+    names = [row.name for row in compare(compared(dense)).numbers]
+    assert not {"processes", "starving experts", "entropy of the experts"} & set(names)
+    facts = dict(DetailReader().read(entries(mixed)[0]).facts)
+    assert facts["processes"] == "2" and "processes" not in dict(DetailReader().read(entries(dense)[0]).facts)

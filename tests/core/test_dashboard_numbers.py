@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import pytest
-from run_material import Attempt, append_steps, loss_at, write_run
+from run_material import Attempt, append_steps, encode, loss_at, write_run
 
 from engine.language import current_language, set_language
 from engine.run.folder import RunFolder
@@ -23,6 +24,8 @@ from minimind_tui.core.dashboard.progress import (
     progress_of,
     seconds_left,
 )
+from minimind_tui.core.experts import expert_look
+from minimind_tui.core.ranks import rank_look
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -163,3 +166,29 @@ def test_undone_steps_leave_the_numbers(tmp_path: Path) -> None:
     append_steps(folder, 111, 115, attempt=2)
     view.poll()
     assert view.train.steps[-1] == 115
+
+
+def test_experts_and_ranks_are_told_of_where_there_are_any(tmp_path: Path) -> None:
+    view = read(write_run(tmp_path, state=State.RUNNING, steps=40, experts=(2, 4), ranks=3, slow_rank=1))
+    experts, ranks = expert_look(view.train.lists), rank_look(view.train.lists)
+    shown = texts(numbers_of(view, None, NOW, experts=experts, ranks=ranks))
+    assert experts is not None and experts.entropy is not None
+    assert shown["Experts"] == (f"entropy {experts.entropy:.2f}", f"busiest {experts.busiest:.2g}×")
+    assert shown["Aux. loss"] == ("0.081", "") and shown["Slow rank"][0] == "1" and "[7]" in shown["Slow rank"][1]
+
+
+def test_starving_experts_are_a_warning_and_ranks_that_keep_pace_none(tmp_path: Path) -> None:
+    view = read(write_run(tmp_path, state=State.RUNNING, steps=40, experts=(2, 4), starving=[(1, 0)], ranks=2))
+    groups = numbers_of(view, None, NOW, experts=expert_look(view.train.lists), ranks=rank_look(view.train.lists))
+    shown = texts(groups)
+    assert shown["Experts"] == ("1 starving", "[6]") and "Slow rank" not in shown
+    assert next(n for group in groups for n in group if n.label == "Experts").tone == "warning"
+
+
+def test_an_auxiliary_loss_alone_is_shown(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, state=State.RUNNING, steps=40, experts=(2, 4))
+    lines = [orjson.loads(line) for line in folder.metrics.read_bytes().splitlines()]
+    folder.metrics.write_bytes(b"".join(encode(line | {"expert_load": [["x"]]}) for line in lines))
+    view = read(folder)
+    shown = texts(numbers_of(view, None, NOW, experts=expert_look(view.train.lists)))
+    assert shown["Aux. loss"][0] == "0.081" and "Experts" not in shown

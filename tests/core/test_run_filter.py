@@ -1,6 +1,7 @@
 """The filter language of the runs browser: what goes through, and how a mistake is explained in its place."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from run_rows import make_row
 
 from engine.language import current_language, set_language
-from engine.run.schema import State
+from engine.run.schema import Manifest, State
 from minimind_tui.core.run_facts import RunRow, facts, find_fact, known_names, parse_quantity
 from minimind_tui.core.run_filter import FilterError, parse_filter, state_in_words
 
@@ -20,6 +21,7 @@ HIGH = make_row(
     step=50,
     total_steps=200,
     best_validation=3.5,
+    world_size=2,
     tokens=12_000_000,
     tokens_per_s=880.0,
     elapsed=7200.0,
@@ -76,6 +78,11 @@ def through(text: str, *rows: RunRow) -> list[str]:
         ("moe=false", ["mini", "lost"]),
         ("moe!=1", ["mini", "lost"]),
         ("-moe=1", ["mini", "lost"]),
+        ("nproc=2", ["full"]),
+        ("nproc=1 -lost", ["mini"]),
+        ("processes>1", ["full"]),
+        ("ranks!=2", ["mini", "lost"]),
+        ("moe=1 nproc=2", ["full"]),
         ("bs=64,128", ["full"]),
         ("bs!=64,128", ["mini", "lost"]),
         ("state=crashed,finished", ["mini", "full"]),
@@ -251,3 +258,12 @@ def test_quantities(text: str, kind: str, value: float) -> None:
 def test_what_is_no_quantity(text: str) -> None:
     with pytest.raises(ValueError):
         parse_quantity(text, "number")
+
+
+def test_processes_are_those_of_the_newest_attempt_where_there_is_no_status() -> None:
+    attempts = [{"attempt": 1, "started": "", "host": "here", "world_size": size} for size in (4, 3)]
+    row = make_row(manifest={"attempts": attempts})
+    row = replace(row, entry=replace(row.entry, seen=replace(row.entry.seen, status=None)))
+    assert parse_filter("nproc=3").matches(row) and not parse_filter("nproc=4").matches(row)
+    fresh = replace(row, entry=replace(row.entry, manifest=Manifest()))
+    assert not parse_filter("nproc=7").matches(fresh)

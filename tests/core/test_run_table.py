@@ -160,3 +160,10 @@ def test_every_order_is_told_in_words_of_its_own() -> None:
 def test_a_broken_folder_looks_like_nothing_else() -> None:
     looks = {row_look(make_row(state=state)).word for state in State}
     assert row_look(make_row(broken=True)).word not in looks
+
+
+def test_several_processes_are_told_with_the_device() -> None:
+    many = make_row(manifest={"device": "NVIDIA H100", "dtype": "bf16"}, world_size=8)
+    one = make_row(manifest={"device": "NVIDIA H100", "dtype": "bf16"})
+    device = next(column for column in columns() if column.key == "device")
+    assert (device.text(many), device.text(one)) == ("NVIDIA H100 ×8 bf16", "NVIDIA H100 bf16")

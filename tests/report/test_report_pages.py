@@ -15,7 +15,7 @@ from engine.language import set_language
 from engine.run.annotations import rename_run, write_note
 from engine.run.folder import RunFolder
 from engine.run.jsonl_log import LineWriter
-from engine.run.schema import Event, EventKind, Lineage, State
+from engine.run.schema import Event, EventKind, Lineage, State, TrainLine
 from minimind_tui.report import write_report
 
 HOSTILE = (
@@ -265,3 +265,38 @@ def test_a_long_run_is_quickly_told(run: RunFolder) -> None:
     before = time.process_time()
     size = len(write_report(run).read_bytes())
     assert time.process_time() - before < 3 and size < 500_000
+
+
+def add_intervals(run: RunFolder, **lists: object) -> None:
+    writer = LineWriter(run.metrics)
+    for step in range(61, 81):
+        shared = {"attempt": 1, "step": step, "epoch": 1, "tokens": step * 100, "elapsed": step * 0.5}
+        line = TrainLine(**shared, loss=2.0, lr=1e-3).model_dump(exclude_unset=True)
+        writer.append({"v": 1, "t": "", "kind": "train"} | line | lists)
+    writer.close()
+
+
+def test_experts_and_ranks_have_their_sections_where_there_are_any(run: RunFolder) -> None:
+    load = [[0.25, 0.25, 0.25, 0.25], [0.5, 0.4, 0.099, 0.001]]
+    add_intervals(run, aux_loss=0.08, expert_load=load, rank_seconds=[0.5, 0.8], rank_data_wait=[0.0, 0.3])
+    text = write_report(run).read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.open == [] and {"Experts", "Ranks", "Auxiliary loss"} <= set(page.words)
+    assert "<p class=loud>Starving: layer 1 expert 3 (0.10%, fair: 25%).</p>" in text
+    assert "<td>1</td><td>█▆▂×</td><td>0.68</td><td>0 (50.0%)</td><td>3 (0.1%)</td><td>3</td>" in text
+    assert "<td>0</td><td>▄▄▄▄</td><td>1.00</td>" in text and "dropped tokens: 0" in page.text
+    assert "Rank 1 holds the others up: 800 ms an update" in page.text
+    assert "<td>1</td><td>800 ms</td><td>30%</td><td>slowest</td>" in text
+    markdown = write_report(run, kind="md").read_text(encoding="utf-8")
+    assert "## Experts" in markdown and "**!** Starving" in markdown and "| 1 | 800 ms | 30% | slowest |" in markdown
+
+
+def test_a_dense_run_of_one_process_says_nothing_of_either(run: RunFolder) -> None:
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert not {"Experts", "Ranks", "Auxiliary loss"} & set(page.words)
+
+
+def test_lists_that_make_no_sense_are_left_out(run: RunFolder) -> None:
+    add_intervals(run, aux_loss="<b>", expert_load=[["<script>", 1.0]], rank_seconds="[x](y)")
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert page.open == [] and not {"Experts", "Ranks"} & set(page.words)

@@ -148,7 +148,7 @@ def test_lines_that_make_no_sense_are_counted(line: Line) -> None:
 def test_columns_hold_any_number_and_mark_what_is_missing() -> None:
     series = Series()
     series.add(train(1, 1))
-    series.add(train(1, 2, mfu=0.5, brand_new=3, expert_load=[0.1, 0.9], note="text"))
+    series.add(train(1, 2, mfu=0.5, brand_new=3, expert_load=[[0.1, 0.9]], note="text"))
     series.add({"kind": "train", "attempt": 1, "step": 3, "loss": None})
     assert math.isnan(series.column("mfu")[0]) and list(series.column("mfu"))[1] == 0.5
     assert list(series.column("brand_new"))[1] == 3.0

@@ -12,6 +12,8 @@ from engine.run.schema import ENDED_STATES, Manifest, State, Status
 from engine.run.view import RunView
 from minimind_tui import words
 from minimind_tui.core.dashboard.progress import clock_time, seconds_left
+from minimind_tui.core.experts import ExpertLook
+from minimind_tui.core.ranks import RankLook, is_uneven
 from minimind_tui.safe_text import one_line
 
 Tone = Literal["", "warning", "error"]
@@ -33,11 +35,19 @@ class Number:
     tone: Tone = ""
 
 
-def numbers_of(view: RunView, manifest: Manifest | None, now: datetime) -> list[list[Number]]:
+def numbers_of(
+    view: RunView,
+    manifest: Manifest | None,
+    now: datetime,
+    *,
+    experts: ExpertLook | None = None,
+    ranks: RankLook | None = None,
+) -> list[list[Number]]:
     """The numbers in groups. `now` is local and aware. What is unknown is a dash; what does not apply is left out."""
     seen = view.observation
     status = seen.status
-    groups = [_quality(view, status), _training(view, status), _speed(view, seen, manifest), _time(seen, now)]
+    speed = _speed(view, seen, manifest) + _ranks(ranks)
+    groups = [_quality(view, status), _training(view, status) + _experts(view, experts), speed, _time(seen, now)]
     return [group for group in groups if group]
 
 
@@ -116,10 +126,28 @@ def _training(view: RunView, status: Status | None) -> list[Number]:
     skipped = last_finite(view.column("skipped"))
     if skipped:
         group.append(Number(_("Skipped"), f"{skipped:.0f}", _("updates, not finite"), tone="warning"))
+    return group
+
+
+def _experts(view: RunView, look: ExpertLook | None) -> list[Number]:
+    group: list[Number] = []
     auxiliary = recent(view.column("aux_loss"))
     if auxiliary is not None:
-        group.append(Number(_("Aux. loss"), _short(auxiliary), _expert_load(view), rank=2))
+        group.append(Number(_("Aux. loss"), _short(auxiliary), rank=2))
+    if look is not None and look.starving:
+        group.append(Number(_("Experts"), _("{n} starving").format(n=len(look.starving)), "[6]", tone="warning"))
+    elif look is not None:
+        even = "–" if look.entropy is None else f"{look.entropy:.2f}"
+        busiest = _("busiest {factor}").format(factor=f"{look.busiest:.2g}×")
+        group.append(Number(_("Experts"), _("entropy {value}").format(value=even), busiest, rank=2))
     return group
+
+
+def _ranks(look: RankLook | None) -> list[Number]:
+    """The slowest of several processes; nothing while they keep pace."""
+    if look is None or not is_uneven(look):
+        return []
+    return [Number(_("Slow rank"), str(look.slowest), f"+{look.behind:.0%} [7]", rank=1, tone="warning")]
 
 
 def _speed(view: RunView, seen: Observation, manifest: Manifest | None) -> list[Number]:
@@ -183,15 +211,6 @@ def _best(view: RunView, status: Status | None) -> tuple[float | None, int | Non
     losses, steps = view.validation.column("loss"), view.validation.steps
     found = [(loss, step) for loss, step in zip(losses, steps, strict=True) if math.isfinite(loss)]
     return min(found) if found else (None, None)
-
-
-def _expert_load(view: RunView) -> str:
-    """How much more than its share the busiest expert gets."""
-    load = (view.train.last or {}).get("expert_load")
-    if not isinstance(load, list) or not load or not all(isinstance(part, int | float) for part in load):
-        return ""
-    mean = sum(load) / len(load)
-    return _("busiest expert {factor}").format(factor=f"{max(load) / mean:.2g}×") if mean > 0 else ""
 
 
 def _at(step: int | None) -> str:

@@ -23,17 +23,19 @@ from minimind_tui.app.screens.dashboard.numbers_panel import NumbersPanel
 from minimind_tui.app.screens.dashboard.panes import HappeningsPane, LogPane, SettingsPane
 from minimind_tui.app.screens.dashboard.progress_line import ProgressLine
 from minimind_tui.app.screens.dashboard.samples_pane import SamplesPane
-from minimind_tui.app.screens.dashboard.steering import SteeredScreen
 from minimind_tui.app.screens.dashboard.tab_strip import TabStrip
+from minimind_tui.app.screens.dashboard.tabbing import TabbedScreen
 from minimind_tui.app.texts import PlainText
 from minimind_tui.core.chart_state import ChartState
 from minimind_tui.core.dashboard.banner import banner_of
 from minimind_tui.core.dashboard.happenings import happening_line, happening_lines
 from minimind_tui.core.dashboard.log_tail import LogTail
-from minimind_tui.core.dashboard.numbers import numbers_of
+from minimind_tui.core.dashboard.numbers import numbers_of, recent
 from minimind_tui.core.dashboard.progress import local_now, progress_of
 from minimind_tui.core.dashboard.requests import request_words
 from minimind_tui.core.dashboard.samples import sample_pages
+from minimind_tui.core.experts import ExpertLook, ExpertWatch, starving_words
+from minimind_tui.core.ranks import RankWatch
 from minimind_tui.safe_text import one_line
 
 SLICE_SECONDS = 0.1
@@ -44,10 +46,9 @@ _ENDED_SECONDS = 2.0
 """How often a run that has ended is looked at: somebody may resume it elsewhere."""
 
 _NOTICE_SECONDS = 20.0
-TABS = ("curves", "samples", "events", "settings", "log")
 
 
-class DashboardScreen(SteeredScreen):
+class DashboardScreen(TabbedScreen):
     """One run, live or past. Any number of these can look at a run; none can hurt it."""
 
     BINDINGS = bindings_of("dashboard")
@@ -61,8 +62,6 @@ class DashboardScreen(SteeredScreen):
         self.charts = ChartState()
         self.log_tail = LogTail(folder)
         self._manifest: Manifest | None = None
-        self._tab = ""
-        """The chosen tab; empty until one is chosen: the curves on a small screen, the samples below them else."""
         self._there = True
         self._last_log: list[str] = []
         self._weights: Path | None = None
@@ -70,6 +69,10 @@ class DashboardScreen(SteeredScreen):
         """What the things that seldom change were made from."""
         self._shown: dict[str, object] = {}
         """What each pane was last filled from."""
+        self._experts = ExpertWatch()
+        self._ranks = RankWatch()
+        self._starving: bool | None = None
+        """Whether experts starved at the last look; None before the first."""
         self._heard = (-1, 0)
         """Events whose loud ones were told, and the rewinds then; what was there at first is told to nobody."""
         self._looked_at = float("-inf")
@@ -90,11 +93,12 @@ class DashboardScreen(SteeredScreen):
             with Container(id="dash-curves"):
                 yield ChartGrid(self.charts)
                 yield NumbersPanel()
-            yield TabStrip([(tab, _tab_word(tab)) for tab in TABS])
+            yield TabStrip()
             with Container(id="dash-below"):
                 yield SamplesPane()
                 yield SettingsPane()
                 yield LogPane()
+                yield from self.rare_panes()
                 yield HappeningsPane()
 
     def on_mount(self) -> None:
@@ -158,12 +162,15 @@ class DashboardScreen(SteeredScreen):
                 self._follow_up = self.set_timer(_BREATH, self._go_on)
         seen = self.view.observation
         self._look_at_rest(seen)
+        experts, ranks = self._experts.look(self.view.train), self._ranks.look(self.view.train)
+        self.offer_tabs(experts=experts is not None, ranks=seen.status is not None and seen.status.world_size > 1)
         now = local_now()
         self.query_one(ProgressLine).show(progress_of(seen, now))
         if not self.view.caught_up and not self.view.problem:
             return  # the numbers of half a history would only flicker
         self._hear(now)
-        self.query_one(NumbersPanel).show(numbers_of(self.view, self._manifest, now))
+        self._tell_starving(experts)
+        self.query_one(NumbersPanel).show(numbers_of(self.view, self._manifest, now, experts=experts, ranks=ranks))
         if self.query_one("#dash-curves").display:
             self.query_one(ChartGrid).feed(self.view, time.monotonic(), all_at_once=everything)
         self._show_panes(now)
@@ -229,41 +236,6 @@ class DashboardScreen(SteeredScreen):
 
     # -- tabs
 
-    @property
-    def tab(self) -> str:
-        """The tab that is shown: on a large screen the curves are seen above the others as well."""
-        return self._tab or ("samples" if self.has_class("-tall") else "curves")
-
-    def show_tab(self, tab: str) -> None:
-        """Show a tab and put the keys there."""
-        self._tab = tab
-        self._show_tab()
-        if tab == "curves":
-            self.query_one(ChartGrid).loss.focus()
-        elif tab == "samples":
-            self.query_one("#sample-steps").focus()
-        else:
-            self.query_one(f"#pane-{tab}").focus()
-        self.look(everything=tab == "curves")
-
-    def _show_tab(self) -> None:
-        tab = self.tab
-        body = self.query_one("#dash-body")
-        body.set_class(tab == "curves", "-curves")
-        body.set_class(tab != "curves", "-other")
-        self.query_one(TabStrip).show(tab)
-        for name in TABS[1:]:
-            self.query_one(f"#pane-{name}").display = name in self._panes
-        self.query_one(HappeningsPane).set_class(tab != "events", "-beside")
-
-    @property
-    def _panes(self) -> tuple[str, ...]:
-        """The panes that are seen: on a wide screen the events beside each other one."""
-        tab = self.tab
-        if tab == "curves":
-            return ()
-        return (tab,) if tab == "events" or not self.has_class("-wide") else (tab, "events")
-
     def _show_panes(self, now: datetime) -> None:
         """Fill the panes that are seen, each only when what it shows is new."""
         events = self.view.events
@@ -278,6 +250,8 @@ class DashboardScreen(SteeredScreen):
                 if pane not in self._shown:
                     self._shown[pane] = None
                     self._show_settings()
+            elif pane in ("experts", "ranks"):
+                self._show_lists(pane)
             elif self._shown.get(pane) != state:
                 self._shown[pane] = state
                 if pane == "samples":
@@ -290,49 +264,21 @@ class DashboardScreen(SteeredScreen):
 
         self.query_one(SettingsPane).show(settings_table(self.folder))
 
-    def on_tab_strip_chosen(self, event: TabStrip.Chosen) -> None:
-        self.show_tab(event.tab)
+    def _show_lists(self, pane: str) -> None:
+        """The experts or the ranks, when another interval has told of them."""
+        from minimind_tui.app.screens.dashboard.experts_pane import ExpertsPane  # few runs have them
+        from minimind_tui.app.screens.dashboard.ranks_pane import RanksPane
 
-    def action_show_curves(self) -> None:
-        """The curves and numbers."""
-        self.show_tab("curves")
-
-    def action_show_samples(self) -> None:
-        """What the model wrote over time."""
-        self.show_tab("samples")
-
-    def action_show_events(self) -> None:
-        """What happened."""
-        self.show_tab("events")
-
-    def action_show_settings(self) -> None:
-        """The settings."""
-        self.show_tab("settings")
-
-    def action_show_log(self) -> None:
-        """The end of trainer.log."""
-        self.show_tab("log")
-
-    def action_next_tab(self) -> None:
-        """The next tab."""
-        self.show_tab(TABS[(TABS.index(self.tab) + 1) % len(TABS)])
-
-    def action_previous_tab(self) -> None:
-        """The tab before."""
-        self.show_tab(TABS[TABS.index(self.tab) - 1])
-
-    def action_earlier_sample(self) -> None:
-        """What the model wrote before."""
-        self._turn_samples(1)
-
-    def action_later_sample(self) -> None:
-        """What it wrote after."""
-        self._turn_samples(-1)
-
-    def _turn_samples(self, by: int) -> None:
-        if self.tab != "samples":
-            self.show_tab("samples")
-        self.query_one(SamplesPane).earlier(by)
+        train, status = self.view.train, self.view.observation.status
+        experts, ranks = self._experts.look(train), self._ranks.look(train)
+        look: object = experts if pane == "experts" else (ranks, 1 if status is None else status.world_size)
+        if pane in self._shown and self._shown[pane] == look:
+            return
+        self._shown[pane] = look
+        if pane == "ranks":
+            self.query_one(RanksPane).show(ranks, 1 if status is None else status.world_size)
+        elif experts is not None:
+            self.query_one(ExpertsPane).show(experts, list(train.lists), recent(train.column("aux_loss")))
 
     # -- what must not be overlooked
 
@@ -350,6 +296,13 @@ class DashboardScreen(SteeredScreen):
             if line is not None and line.loud:
                 tell(self, line.text, severity="warning")
 
+    def _tell_starving(self, experts: ExpertLook | None) -> None:
+        """Tell when experts begin to starve. That some did at the first look the numbers tell."""
+        starving = experts is not None and bool(experts.starving)
+        if experts is not None and starving and self._starving is False:
+            tell(self, starving_words(experts) + " " + _("The tab Experts [6] says more."), severity="warning")
+        self._starving = starving
+
     def _show_notice(self) -> None:
         """The newest request and its answer, for a while."""
         notice, asked, now = self.query_one("#dash-notice", PlainText), self.requests.latest, time.monotonic()
@@ -358,13 +311,3 @@ class DashboardScreen(SteeredScreen):
         if asked is not None and shown:
             notice.set_class(asked.outcome in ("refused", "lost"), "-refused")
             notice.show(request_words(asked, now))
-
-
-def _tab_word(tab: str) -> str:
-    return {
-        "curves": _("Curves"),
-        "samples": _("Samples"),
-        "events": _("Events"),
-        "settings": _("Settings"),
-        "log": _("Log"),
-    }[tab]

@@ -20,16 +20,15 @@ class TabStrip(Widget):
             super().__init__()
             self.tab = tab
 
-    def __init__(self, tabs: list[tuple[str, str]]) -> None:
-        """`tabs`: name and label of each; the key of the nth tab is its number."""
+    def __init__(self) -> None:
         super().__init__(id="dash-tabs")
-        self._tabs = tabs
+        self._tabs: list[tuple[str, str, str]] = []
         self._active = ""
 
-    def show(self, active: str) -> None:
-        """Mark another tab as the active one."""
-        if active != self._active:
-            self._active = active
+    def show(self, tabs: list[tuple[str, str, str]], active: str) -> None:
+        """Show these tabs, of each its name, its key and its label, and mark the active one."""
+        if (tabs, active) != (self._tabs, self._active):
+            self._tabs, self._active = tabs, active
             self.refresh()
 
     def render(self) -> Content:
@@ -37,11 +36,11 @@ class TabStrip(Widget):
 
     def _labels(self) -> list[tuple[str, Content]]:
         labels = []
-        for number, (name, words) in enumerate(self._tabs, 1):
+        for name, key, words in self._tabs:
             if name == self._active:
-                label = Content.assemble((f"[{number} {words}]", "bold $text-primary"))
+                label = Content.assemble((f"[{key} {words}]", "bold $text-primary"))
             else:
-                label = Content.assemble(" ", (str(number), "$quiet"), f" {words} ")
+                label = Content.assemble(" ", (key, "$quiet"), f" {words} ")
             labels.append((name, label))
         return labels
 
