@@ -31,6 +31,7 @@ OTHER_TEXTS = {
     "time_budget": "1h30m",
     "sample_prompts": "one | two",
     "aux_loss_coef": "0.5",
+    "rank_timeout": "60",
 }
 """A text that differs from the default, where no number or path does."""
 
@@ -64,7 +65,7 @@ def other_text(name: str) -> str:
 def test_there_is_a_field_for_every_setting() -> None:
     assert set(SPECS) == set(SETTING_NAMES) and len(SPECS) > 60
     assert sorted(names_in_order(basic=True) + names_in_order(basic=False)) == sorted(SETTING_NAMES)
-    assert len(names_in_order(basic=True)) == 20
+    assert len(names_in_order(basic=True)) == 21
 
 
 @pytest.mark.parametrize("name", SETTING_NAMES)
