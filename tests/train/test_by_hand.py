@@ -10,11 +10,11 @@ import pytest
 
 from engine.errors import UserError
 from engine.places import runs_dir
+from engine.run.by_hand import Started, from_slurm, started_by_hand
 from engine.run.find import list_runs
 from engine.run.lock import is_held
 from engine.run.observe import observe
 from engine.run.schema import State
-from engine.worker.by_hand import Started, from_slurm, started_by_hand
 
 SLURM = {
     "SLURM_STEP_ID": "0", "SLURM_NTASKS": "4", "SLURM_NNODES": "2", "SLURM_PROCID": "3", "SLURM_LOCALID": "1",

@@ -1,7 +1,7 @@
 """`minimind resume`: go on with a run that was stopped, was paused, failed or crashed."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -13,9 +13,9 @@ from minimind_tui.cli.options import argument
 from minimind_tui.cli.run_options import Detach, FollowAsJson, MaxRestarts, Rendezvous, set_rendezvous
 
 if TYPE_CHECKING:
+    from engine.run.by_hand import Started
     from engine.run.folder import RunFolder
     from engine.run.launch import ResumePlan
-    from engine.worker.by_hand import Started
 
 
 def resume(
@@ -44,8 +44,8 @@ def resume(
 
 def go_on(folder: "RunFolder", values: Mapping[str, Any], *, detach: bool, json_lines: bool, max_restarts: int) -> int:
     """Resume a run with changed `values` and follow it; returns the exit code. Raises UserError."""
+    from engine.run.by_hand import started_by_hand
     from engine.run.launch import apply_changes
-    from engine.worker.by_hand import started_by_hand
     from minimind_tui.cli.commands.run import start_and_follow
     from minimind_tui.cli.setting_options import option_places
     from minimind_tui.cli.terminal import complain
@@ -53,7 +53,7 @@ def go_on(folder: "RunFolder", values: Mapping[str, Any], *, detach: bool, json_
 
     together = started_by_hand()
     if together is not None:
-        return _go_on_by_hand(folder, {**values, "nproc": together.processes, "nnodes": together.machines}, together)
+        _go_on_by_hand(folder, {**values, "nproc": together.processes, "nnodes": together.machines}, together)
     plan = planned_resume(folder, values, option_places(values))
     for line in _announcement(plan, values):
         complain(line)
@@ -67,10 +67,11 @@ def go_on(folder: "RunFolder", values: Mapping[str, Any], *, detach: bool, json_
     return _wake_and_follow(folder, detach=detach, json_lines=json_lines)
 
 
-def _go_on_by_hand(folder: "RunFolder", values: Mapping[str, Any], together: "Started") -> int:
-    """Go on with a run on ranks that torchrun or Slurm started; returns the exit code. Raises UserError."""
+def _go_on_by_hand(folder: "RunFolder", values: Mapping[str, Any], together: "Started") -> NoReturn:
+    """Go on with a run on ranks that torchrun or Slurm started."""
+    from engine.run.by_hand import become_a_rank
     from engine.run.launch import apply_changes
-    from minimind_tui.cli.commands.run import follow_by_hand
+    from minimind_tui.cli.commands.run import told
     from minimind_tui.starting import planned_resume
 
     def changed() -> "tuple[RunFolder, bool]":
@@ -82,9 +83,9 @@ def _go_on_by_hand(folder: "RunFolder", values: Mapping[str, Any], together: "St
                 )
             )
         apply_changes(plan)
-        return folder, plan.finished
+        return told(folder), plan.finished
 
-    return follow_by_hand(together, changed)
+    become_a_rank(together, changed)
 
 
 def _wake_and_follow(folder: "RunFolder", *, detach: bool, json_lines: bool) -> int:

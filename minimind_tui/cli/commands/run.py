@@ -21,10 +21,7 @@ from minimind_tui.cli.run_options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from engine.run.folder import RunFolder
-    from engine.worker.by_hand import Started
 
 
 def run(
@@ -75,8 +72,8 @@ def run(
 ) -> None:
     """Train a model."""
     from engine.errors import UserError
+    from engine.run.by_hand import become_a_rank, started_by_hand
     from engine.run.launch import make_run, newest_unfinished, weights_name
-    from engine.worker.by_hand import started_by_hand
     from minimind_tui.cli.arguments import FALSE_WORDS, TRUE_WORDS
     from minimind_tui.cli.setting_options import option_places
     from minimind_tui.cli.terminal import complain
@@ -107,23 +104,18 @@ def run(
         return make_run(plan)
 
     if together is not None:
-        raise typer.Exit(follow_by_hand(together, lambda: (made(), False)))
+        become_a_rank(together, lambda: (told(made()), False))
     folder = made()
     raise typer.Exit(start_and_follow(folder, detach=detach, json_lines=json, max_restarts=max_restarts))
 
 
-def follow_by_hand(together: "Started", made: "Callable[[], tuple[RunFolder, bool]]") -> int:
-    """Be one of the ranks that torchrun or Slurm started; returns the exit code. Raises UserError."""
-    from engine.worker.by_hand import train_by_hand
+def told(folder: "RunFolder") -> "RunFolder":
+    """The run, its name said to a person who starts ranks by hand."""
     from minimind_tui.cli.terminal import say
 
-    def told() -> "tuple[RunFolder, bool]":
-        folder, again = made()
-        say(_("run {run}").format(run=folder.id))
-        say(_("Watch it: minimind attach {run}").format(run=folder.id))
-        return folder, again
-
-    return train_by_hand(together, told)
+    say(_("run {run}").format(run=folder.id))
+    say(_("Watch it: minimind attach {run}").format(run=folder.id))
+    return folder
 
 
 def join(rdzv: str | None, machine: int) -> int:
