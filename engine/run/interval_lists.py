@@ -44,7 +44,7 @@ def _layers(value: object) -> tuple["array[float]", ...]:
     if sum(len(layer) for layer in value if type(layer) is list) > MOST_SHARES:
         return ()
     layers = tuple(_numbers(layer, MOST_EXPERTS, 1.0) for layer in value)
-    return layers if any(layers) else ()
+    return layers if any(map(any, layers)) else ()  # all zero: an interval without a token tells nothing
 
 
 def _numbers(value: object, most: int, greatest: float) -> "array[float]":

@@ -30,7 +30,7 @@ def complete_metric(incomplete: str) -> list[str]:
     from engine.run.schema import TrainLine, ValidationLine
 
     lines = {**TrainLine.model_fields, **ValidationLine.model_fields}
-    shared = ("v", "t", "attempt", "step", "kind", "best", "expert_load")
+    shared = ("v", "t", "attempt", "step", "kind", "best", "expert_load", "rank_seconds", "rank_data_wait")
     return [name for name in lines if name.startswith(incomplete) and name not in shared]
 
 

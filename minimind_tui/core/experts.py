@@ -15,8 +15,8 @@ NONE, STARVES = "·", "×"
 _FAIR_STEP = 4
 """A fair share is drawn half as high as a cell; twice that, and more, fills it."""
 
-_ROUNDING = 0.005
-"""Shares in a file are rounded: what is missing below this is none."""
+_ROUNDING, _ROUNDING_OF_EACH = 0.005, 5e-6
+"""Shares in a file are rounded: what is missing below this, and this for each expert, is none."""
 
 _NAMED = 2
 """Starving experts that are named one by one."""
@@ -96,8 +96,12 @@ def expert_look(history: Sequence[IntervalLists]) -> ExpertLook | None:
         for number, shares in enumerate(mean)
         if shares
     )
-    missing = max(unassigned(layer) for layer in told[-1].expert_load if layer)
-    return ExpertLook(told[-1].step, len(recent), layers, tuple(starving), missing if missing >= _ROUNDING else 0.0)
+    dropped = max(
+        missing if (missing := unassigned(layer)) >= _ROUNDING + _ROUNDING_OF_EACH * len(layer) else 0.0
+        for layer in told[-1].expert_load
+        if layer
+    )
+    return ExpertLook(told[-1].step, len(recent), layers, tuple(starving), dropped)
 
 
 class ExpertWatch:

@@ -35,6 +35,8 @@ PICTURES = frozenset(map(chr, [*range(0x2580, 0x25A0), *range(0x2800, 0x2900)]))
 """Blocks and braille: charts, bars, edges."""
 LEAST = {"text": 3.0, "line": 1.3, "picture": 1.3}
 """The least contrast of each kind. A white line on a nearly white ground has 1.06."""
+LISTS = {"experts": (4, 4), "starving": [(3, 1)], "ranks": 2, "slow_rank": 1}
+"""What the live run tells of experts and ranks."""
 EMPTIEST = 15
 """Pieces on the emptiest screen, and more."""
 RICHEST = ("home", "wizard, review", "compare", "dashboard, failed")
@@ -87,7 +89,7 @@ def furnished(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_run(workspace, "done", run_id="20261124-031501-done", steps=200, nan_steps=(90,))
     write_run(workspace, "failed", run_id="20261124-031502-failed", steps=120, state=State.FAILED)
     write_run(workspace, "paused", run_id="20261124-031503-paused", steps=60, state=State.PAUSED)
-    write_run(workspace, "live", run_id="20261124-031504-live", steps=150, state=State.RUNNING)
+    write_run(workspace, "live", run_id="20261124-031504-live", steps=150, state=State.RUNNING, **LISTS)
     return workspace
 
 
@@ -128,6 +130,8 @@ async def every_screen(app: MinimindApp, pilot: Pilot[int]) -> AsyncIterator[str
         ("3", "checkpoint"),
         ("4", "hidden_size"),
         ("5", "Test CPU"),
+        ("6", "Starving"),
+        ("7", "slowest"),
     ):
         await pilot.press(key)
         await until_shown(pilot, words)
@@ -136,7 +140,7 @@ async def every_screen(app: MinimindApp, pilot: Pilot[int]) -> AsyncIterator[str
     await until_shown(pilot, "not a number")
     yield "dashboard, failed"
     await pilot.press("question_mark")
-    await until_shown(pilot, "Every key of this screen")
+    await until_shown(pilot, "The end of trainer.log")
     yield "help"
     await pilot.press("escape", "f6")
     await until_shown(pilot, "braille")
@@ -202,7 +206,7 @@ async def test_everything_stands_out(furnished: Path, theme: str, others: tuple[
                 assert len(cells) > EMPTIEST, name
                 faults += [f"{shown}, {name}: {fault}" for piece in cells if (fault := too_faint(piece))]
             app.theme = theme
-    assert len(set(names)) == 18
+    assert len(set(names)) == 20
     assert not faults, "\n".join(faults)
 
 
