@@ -58,6 +58,7 @@ def reference(shape: ModelShape, attention: str = "sdpa") -> Any:
         common["rope_theta"] = shape.rope_theta
     if shape.num_experts:
         common |= {
+            "experts_implementation": "eager",
             "num_experts": shape.num_experts,
             "num_experts_per_tok": shape.num_experts_per_tok,
             "moe_intermediate_size": shape.expert_size,
