@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from engine.data.synthetic_rows import SyntheticRows
 from engine.estimate.size import active_parameters, parameters
+from engine.model.initialise import initialise
 from engine.model.mixture import MixtureOfExperts
 from engine.model.transformer import LanguageModel
 from engine.settings.balancing import Balancing
@@ -96,7 +97,8 @@ class MaskedLoop(nn.Module):
 
 def layers_of(shape: ModelShape, rows: int) -> tuple[Work, Work]:
     """Forward and backward of one layer's experts: ours and the masked loop's, which are checked to agree."""
-    mixture = LanguageModel(shape, generator=torch.Generator().manual_seed(0)).model.layers[0].mlp
+    mixture = MixtureOfExperts(shape, recompute=False)
+    initialise(mixture, "normal", torch.Generator().manual_seed(0))
     loop = MaskedLoop(mixture)
     x = torch.randn(rows, WIDTH, shape.hidden_size, generator=torch.Generator().manual_seed(1)).requires_grad_()
     upstream = torch.randn(x.shape, generator=torch.Generator().manual_seed(2))

@@ -60,7 +60,9 @@ def memory_estimate(
     positions = batch_size * seq_len
     low = FP32_BYTES if dtype == "fp32" else FP16_BYTES
     count, experts = parameters(shape), expert_parameters(shape)
-    cached = count - shape.num_hidden_layers * experts  # autocast keeps copies of these; experts' are made layer by layer
+    cached = (
+        count - shape.num_hidden_layers * experts
+    )  # autocast keeps copies of these; experts' are made layer by layer
     mask = 0 if device == "cpu" else positions * seq_len * (1 + low)
     return MemoryEstimate(
         weights=FP32_BYTES * count + (low * cached if dtype != "fp32" else 0),

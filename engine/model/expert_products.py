@@ -71,7 +71,7 @@ def _tokens(slots: Tensor, choices: int) -> Tensor:
 
 def _sum_of_choices(slots: Tensor, choices: int) -> Tensor:
     """The sum over each token's slots: (N * K, C) to (N, C)."""
-    return slots if choices == 1 else slots.unflatten(0, (-1, choices)).sum(dim=1)
+    return slots if choices == 1 else slots.view(-1, choices, slots.shape[1]).sum(dim=1)
 
 
 @torch.library.custom_op("minimind::experts_backward", mutates_args=())
@@ -120,7 +120,7 @@ def _experts_backward(
                 into(grad_up_weight, grad_up.T, inner)
                 grad_x[here] = (grad_gate @ from_gate[expert]).addmm_(grad_up, from_up[expert])
     grad_x[order[slices[-1].stop :]] = 0
-    return _sum_of_choices(grad_x, choices), grad_weights, *grad_matrices
+    return _sum_of_choices(grad_x, choices), grad_weights, *grad_matrices  # type: ignore[return-value]
 
 
 def _write_product(total: Tensor, left: Tensor, right: Tensor) -> None:
@@ -240,7 +240,7 @@ def grouped_experts(
 
 
 def grouped_pays(x: Tensor, width: int) -> bool:
-    """Whether this device multiplies groups of `x`'s dtype in one kernel: bf16 on cuda 9.0 and later, whole 16 bytes."""
+    """Whether this device has one kernel for groups of such an `x`: bf16 on cuda 9.0 and later, rows of 16 bytes."""
     if x.device.type != "cuda" or x.dtype != torch.bfloat16 or x.shape[1] % 8 or width % 8:
         return False
     return torch.cuda.get_device_capability(x.device) >= (9, 0)

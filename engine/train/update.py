@@ -92,8 +92,9 @@ class Updater:
 
         The loss is the sum over all `target_tokens` of the update divided by their number, so neither the split into
         micro-batches nor a smaller last update changes what a token weighs. A mixture's auxiliary loss is computed per
-        micro-batch and weighted by its target tokens; not being additive, it does depend on the split. When loss or gradients are not finite the
-        weights stay as they are. A stop drops the partial gradients: the state is that of the last update.
+        micro-batch and weighted by its target tokens: it is not additive, so it does depend on the split. When loss or
+        gradients are not finite the weights stay as they are. A stop drops the partial gradients: the state is that of
+        the last update.
         """
         loss_sum = torch.zeros((), device=self.device)
         tally = self._tally()

@@ -218,7 +218,9 @@ THIRD = shape_of("minimind3", vocab_size=31, hidden_size=16, num_hidden_layers=2
 @pytest.mark.parametrize("shape", [EXPERTS, THIRD])
 def test_experts_go_out_under_minimind_s_names_and_come_back(shape: ModelShape, tmp_path: Path) -> None:
     model = build(shape)
-    path = write_safetensors(checkpoint_tensors(model), tmp_path / "m.safetensors", **describe(shape, step=1, tokenizer_hash="h"))
+    path = write_safetensors(
+        checkpoint_tensors(model), tmp_path / "m.safetensors", **describe(shape, step=1, tokenizer_hash="h")
+    )
     assert safetensors.torch.load_file(path)["model.layers.1.mlp.experts.2.down_proj.weight"].shape[0] == 16
     weights = read_weights(path)
     assert infer_shape(weights) == shape

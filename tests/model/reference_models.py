@@ -24,7 +24,10 @@ MIXTURES = {
         num_experts=experts, num_experts_per_tok=chosen, num_shared_experts=0, norm_topk_prob=scaled,
     )
     for name, experts, chosen, scaled in (
-        ("minimind3-moe", 4, 1, False), ("as MiniMind scales", 4, 1, True), ("top-2", 4, 2, True), ("many", 12, 3, False)
+        ("minimind3-moe", 4, 1, False),
+        ("as MiniMind scales", 4, 1, True),
+        ("top-2", 4, 2, True),
+        ("many", 12, 3, False),
     )
 }  # fmt: skip
 FULL = {

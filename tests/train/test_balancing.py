@@ -116,9 +116,7 @@ def updated(coefficient, micro_batches, rows=4):
     size = rows // micro_batches
     batches = [part_of(whole, slice(start, start + size)) for start in range(0, rows, size)]
     optimizer = build_optimizer(model, lr=1e-2, eps=1e-3)
-    updater = Updater(
-        model, model, optimizer, LossScaler(False), nullcontext, 0.0, Balancing("sequence", coefficient)
-    )
+    updater = Updater(model, model, optimizer, LossScaler(False), nullcontext, 0.0, Balancing("sequence", coefficient))
     tokens = sum(batch.target_tokens for batch in batches)
     result = updater.update(batches, tokens, 1e-2, lambda: False, lambda *_: None)
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()]), result
