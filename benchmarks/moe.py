@@ -24,6 +24,8 @@ from torch.nn import functional as F
 
 from engine.data.synthetic_rows import SyntheticRows
 from engine.estimate.size import active_parameters, parameters
+from engine.model.feed_forward import FeedForward
+from engine.model.initialise import initialise
 from engine.model.mixture import MixtureOfExperts
 from engine.model.transformer import LanguageModel
 from engine.settings.balancing import Balancing
@@ -70,15 +72,12 @@ def step_of(shape: ModelShape, rows: int) -> tuple[Work, Work]:
 class MaskedLoop(nn.Module):
     """The other dispatch: every token repeated for each choice, an expert's rows found by comparing all choices."""
 
-    def __init__(self, mixture: MixtureOfExperts) -> None:
+    def __init__(self, mixture: MixtureOfExperts, shape: ModelShape) -> None:
         super().__init__()
-        self.gate, self.choices = nn.Parameter(mixture.gate.weight.detach().clone()), mixture.gate.choices
-        self.scale = mixture.gate.scale
-        stacks = (mixture.experts.gate_proj, mixture.experts.up_proj, mixture.experts.down_proj)
-        self.experts = nn.ModuleList(
-            nn.ParameterList(nn.Parameter(stack[expert].detach().clone()) for stack in stacks)
-            for expert in range(len(stacks[0]))
-        )
+        self.gate, self.choices = nn.Parameter(mixture.gate.weight.detach().clone()), shape.num_experts_per_tok
+        self.scale = shape.norm_topk_prob
+        self.experts = nn.ModuleList(FeedForward(shape, shape.expert_size) for _ in range(shape.num_experts))
+        self.experts.load_state_dict(mixture.experts.state_dict())
 
     def forward(self, x: Tensor) -> Tensor:
         flat = x.flatten(0, 1)
@@ -87,17 +86,18 @@ class MaskedLoop(nn.Module):
             weights = weights / weights.sum(-1, keepdim=True)
         repeated, flat_chosen = flat.repeat_interleave(self.choices, dim=0), chosen.flatten()
         out = torch.empty_like(repeated)
-        for number, (gate, up, down) in enumerate(self.experts):  # type: ignore[misc]
+        for number, expert in enumerate(self.experts):
             mine = flat_chosen == number
-            rows = repeated[mine]
-            out[mine] = F.linear(F.silu(F.linear(rows, gate)) * F.linear(rows, up), down)
-        return (out.unflatten(0, (-1, self.choices)) * weights[..., None]).sum(1).view(x.shape)
+            out[mine] = expert(repeated[mine])
+        mixed: Tensor = (out.view(len(flat), self.choices, -1) * weights[..., None]).sum(1)
+        return mixed.view(x.shape)
 
 
 def layers_of(shape: ModelShape, rows: int) -> tuple[Work, Work]:
     """Forward and backward of one layer's experts: ours and the masked loop's, which are checked to agree."""
-    mixture = LanguageModel(shape, generator=torch.Generator().manual_seed(0)).model.layers[0].mlp
-    loop = MaskedLoop(mixture)
+    mixture = MixtureOfExperts(shape, recompute=False)
+    initialise(mixture, "normal", torch.Generator().manual_seed(0))
+    loop = MaskedLoop(mixture, shape)
     x = torch.randn(rows, WIDTH, shape.hidden_size, generator=torch.Generator().manual_seed(1)).requires_grad_()
     upstream = torch.randn(x.shape, generator=torch.Generator().manual_seed(2))
     torch.testing.assert_close(mixture(x)[0], loop(x), rtol=1e-3, atol=1e-5)

@@ -17,6 +17,13 @@ def count(value: float | None) -> str:
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.3g}"
 
 
+def model_size(parameters: int | None, active: int | None) -> str:
+    """`25.8M parameters`, and for a mixture of experts `95.1M parameters (60.4M active)`."""
+    if parameters is None or active is None or active == parameters:
+        return _("{n} parameters").format(n=count(parameters))
+    return _("{n} parameters ({active} active)").format(n=count(parameters), active=count(active))
+
+
 def size(bytes_: float | None) -> str:
     """Bytes as `512 B`, `25.3 MB`, `1.6 GB` (powers of ten); `?` for what is not known."""
     if bytes_ is None:

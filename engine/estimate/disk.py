@@ -10,6 +10,8 @@ from engine.settings.shape import ModelShape
 
 _LOG_BYTES = 400
 """About one line of metrics.jsonl."""
+_SHARE_BYTES = 8
+"""One expert's share of the tokens in it."""
 
 
 def disk_needed(settings: Settings, shape: ModelShape, updates: int | None, seconds: float | None = None) -> int:
@@ -26,7 +28,8 @@ def disk_needed(settings: Settings, shape: ModelShape, updates: int | None, seco
         kept = min(kept, max(1, made))
     places = 1 if settings.save_dir == "none" else 2
     published = (2 * places + 1) * published_bytes(shape)  # .pth and .safetensors, and one that is being written
-    log = _LOG_BYTES * (updates or 0) // settings.log_interval
+    line = _LOG_BYTES + _SHARE_BYTES * shape.num_hidden_layers * shape.num_experts
+    log = line * (updates or 0) // settings.log_interval
     return kept * checkpoint_bytes(shape, settings.optimizer) + published + log
 
 

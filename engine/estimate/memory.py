@@ -3,7 +3,14 @@
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from engine.estimate.size import FP16_BYTES, FP32_BYTES, Optimizer, optimizer_bytes, parameters
+from engine.estimate.size import (
+    FP16_BYTES,
+    FP32_BYTES,
+    Optimizer,
+    expert_parameters,
+    optimizer_bytes,
+    parameters,
+)
 from engine.settings.shape import ModelShape
 
 Dtype = Literal["fp32", "fp16", "bf16"]
@@ -52,14 +59,17 @@ def memory_estimate(
     """
     positions = batch_size * seq_len
     low = FP32_BYTES if dtype == "fp32" else FP16_BYTES
-    count = parameters(shape)
+    count, experts = parameters(shape), expert_parameters(shape)
+    cached = (
+        count - shape.num_hidden_layers * experts
+    )  # autocast keeps copies of these; experts' are made layer by layer
     mask = 0 if device == "cpu" else positions * seq_len * (1 + low)
     return MemoryEstimate(
-        weights=FP32_BYTES * count + (low * count if dtype != "fp32" else 0),  # autocast caches its copies
+        weights=FP32_BYTES * count + (low * cached if dtype != "fp32" else 0),
         gradients=FP32_BYTES * count,
         optimizer=optimizer_bytes(shape, optimizer),
         activations=positions * _kept_per_position(shape, low, recompute) + mask,
-        passing=max(_head(shape, positions), positions * _passing_per_position(shape, low)),
+        passing=max(_head(shape, positions), positions * _passing_per_position(shape, low) + FP32_BYTES * experts),
     )
 
 
@@ -75,14 +85,21 @@ def _kept_per_position(shape: ModelShape, low: int, recompute: bool) -> int:
     attention = stream + low * (shape.hidden_size + heads + shape.query_size) + FP32_BYTES * shape.num_attention_heads
     if shape.qk_norm:
         attention += FP32_BYTES * (shape.query_size + shape.key_value_size)
-    feed_forward = stream + (0 if recompute else 2 * low * shape.intermediate_size)
+    width = shape.intermediate_size
+    if shape.num_experts:
+        width = shape.expert_size * (shape.num_experts_per_tok + shape.num_shared_experts)
+    feed_forward = stream + (0 if recompute else 2 * low * width)
+    if shape.num_experts:  # the router's input and the experts', its ratings, and where each token goes
+        feed_forward += stream + (low * shape.hidden_size if low < FP32_BYTES else 0)
+        feed_forward += 4 * FP32_BYTES * shape.num_experts + 32 * shape.num_experts_per_tok
     ends = 3 * stream  # the last norm's input and output, and the head's gradient
     return shape.num_hidden_layers * (attention + feed_forward) + ends
 
 
 def _passing_per_position(shape: ModelShape, low: int) -> int:
     """The gradients on their way through one block, at one position."""
-    return 2 * FP32_BYTES * shape.hidden_size + low * 3 * shape.query_size + low * 2 * shape.key_value_size
+    mixture = FP32_BYTES * shape.hidden_size * (1 + shape.num_experts_per_tok) if shape.num_experts else 0
+    return mixture + 2 * FP32_BYTES * shape.hidden_size + low * 3 * shape.query_size + low * 2 * shape.key_value_size
 
 
 def _head(shape: ModelShape, positions: int) -> int:

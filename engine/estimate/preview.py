@@ -18,6 +18,7 @@ from engine.estimate.device_use import DeviceUse, device_use
 from engine.estimate.disk import disk_needed
 from engine.estimate.duration import Pace, pace_of
 from engine.estimate.memory import MemoryEstimate, memory_estimate, runtime_bytes
+from engine.estimate.mixture_notes import mixture_notes
 from engine.estimate.size import active_parameters, checkpoint_bytes, parameters
 from engine.language import _
 from engine.settings.moments import deadline_at, format_duration
@@ -153,6 +154,7 @@ def preview_run(
     if shape is not None:
         found |= {"parameters": parameters(shape), "checkpoint_bytes": checkpoint_bytes(shape, settings.optimizer)}
         found["active_parameters"] = active_parameters(shape)
+        notes += mixture_notes(settings, shape)
         found |= _memory(settings, shape, use, troubles, notes)
         found |= _disk(settings, shape, found.get("updates"), found.get("seconds"), disk_free, troubles, notes)
     if (updates := found.get("updates")) is not None:

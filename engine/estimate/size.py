@@ -20,6 +20,11 @@ def active_parameters(shape: ModelShape) -> int:
     return _embedding(shape) + _matrices(shape, shape.num_experts_per_tok) + _routers(shape) + _norms(shape)
 
 
+def expert_parameters(shape: ModelShape) -> int:
+    """The routed experts' numbers in one layer; 0 in a dense network."""
+    return 3 * shape.num_experts * shape.expert_size * shape.hidden_size
+
+
 def _embedding(shape: ModelShape) -> int:
     return shape.vocab_size * shape.hidden_size
 

@@ -56,17 +56,22 @@ def _experts(
     with without_autocast(x):
         for expert, part in ((e, part) for e, of in enumerate(slices) for part in _chunks(of, x, width)):
             here = order[part]
-            inner = x[here // choices]  # (n, C)
+            inner = x.index_select(0, _tokens(here, choices))  # (n, C)
             kept = (gates[part], ups[part]) if keep else (None, None)
             gate, up = torch.mm(inner, to_gate[expert], out=kept[0]), torch.mm(inner, to_up[expert], out=kept[1])
-            mixed[here] = (F.silu(gate).mul_(up) @ to_out[expert]) * weights[here, None]
+            out = F.silu(gate).mul_(up) @ to_out[expert]  # (n, C)
+            mixed[here] = out.to(weights.dtype).mul_(weights[here, None])
     mixed[order[slices[-1].stop :]] = 0
     return _sum_of_choices(mixed, choices), gates, ups
 
 
+def _tokens(slots: Tensor, choices: int) -> Tensor:
+    return slots if choices == 1 else slots // choices
+
+
 def _sum_of_choices(slots: Tensor, choices: int) -> Tensor:
     """The sum over each token's slots: (N * K, C) to (N, C)."""
-    return slots if choices == 1 else slots.unflatten(0, (-1, choices)).sum(dim=1)
+    return slots if choices == 1 else slots.view(-1, choices, slots.shape[1]).sum(dim=1)
 
 
 @torch.library.custom_op("minimind::experts_backward", mutates_args=())
@@ -98,8 +103,8 @@ def _experts_backward(
             for part in chunks:
                 into = _write_product if part.start == of.start else add_product
                 here = order[part]
-                tokens, weight = here // choices, weights[here, None].to(x.dtype)
-                inner, grad_out = x[tokens], grad[tokens].to(x.dtype)  # (n, C)
+                tokens, weight = _tokens(here, choices), weights[here, None].to(x.dtype)
+                inner, grad_out = x.index_select(0, tokens), grad.index_select(0, tokens).to(x.dtype)  # (n, C)
                 if gates.shape[0]:
                     gate, up = gates[part], ups[part]
                 else:
@@ -107,15 +112,15 @@ def _experts_backward(
                 activated = F.silu(gate)  # (n, I)
                 hidden = activated * up
                 grad_hidden = grad_out @ from_out[expert]  # of the output before its weight
-                grad_weights[here] = (grad_hidden * hidden).sum(dim=1, dtype=weights.dtype)
                 into(grad_down_weight, grad_out.mul_(weight).T, hidden)
+                grad_weights[here] = hidden.mul_(grad_hidden).sum(dim=1, dtype=weights.dtype)
                 grad_up = activated.mul_(grad_hidden.mul_(weight))
                 grad_gate = torch.ops.aten.silu_backward(grad_hidden.mul_(up), gate)
                 into(grad_gate_weight, grad_gate.T, inner)
                 into(grad_up_weight, grad_up.T, inner)
                 grad_x[here] = (grad_gate @ from_gate[expert]).addmm_(grad_up, from_up[expert])
     grad_x[order[slices[-1].stop :]] = 0
-    return _sum_of_choices(grad_x, choices), grad_weights, *grad_matrices
+    return _sum_of_choices(grad_x, choices), grad_weights, *grad_matrices  # type: ignore[return-value]
 
 
 def _write_product(total: Tensor, left: Tensor, right: Tensor) -> None:
@@ -235,7 +240,7 @@ def grouped_experts(
 
 
 def grouped_pays(x: Tensor, width: int) -> bool:
-    """Whether this device multiplies groups of `x`'s dtype in one kernel: bf16 on cuda 9.0 and later, whole 16 bytes."""
+    """Whether this device has one kernel for groups of such an `x`: bf16 on cuda 9.0 and later, rows of 16 bytes."""
     if x.device.type != "cuda" or x.dtype != torch.bfloat16 or x.shape[1] % 8 or width % 8:
         return False
     return torch.cuda.get_device_capability(x.device) >= (9, 0)

@@ -62,7 +62,7 @@ def routing_of(logits: Tensor, probabilities: Tensor, experts: Tensor, real: Ten
         real = torch.ones(rows, width, dtype=torch.bool, device=logits.device)
     each = torch.arange(count, device=logits.device)
     chosen = logits.new_zeros(rows, width, count, dtype=torch.int32)
-    for choice in experts.unflatten(0, (rows, width)).unbind(-1):  # K is small; (B, T, K, E) at once may be large
+    for choice in experts.view(rows, width, -1).unbind(-1):  # K is small; (B, T, K, E) at once may be large
         chosen = chosen + (choice[..., None] == each)
     weight = real[..., None].to(logits.dtype)  # (B, T, 1)
     return Routing(

@@ -113,8 +113,8 @@ class ModelShape:
         if not 1 <= self.num_experts_per_tok <= self.num_experts:
             raise UserError(
                 _(
-                    "num_experts_per_tok is {chosen}, but each layer has {experts} experts: choose from 1 to {experts}, "
-                    "or raise num_experts."
+                    "num_experts_per_tok is {chosen}, but each layer has {experts} experts: choose from 1 to "
+                    "{experts}, or raise num_experts."
                 ).format(chosen=self.num_experts_per_tok, experts=self.num_experts)
             )
         for name, value, least in (

@@ -39,11 +39,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
 SHAPES = {
     "minimind2": shape_of("minimind2", hidden_size=512, num_hidden_layers=2),
     "minimind3": shape_of("minimind3", hidden_size=384, num_hidden_layers=2, head_dim=64),
+    "experts": shape_of("minimind2", hidden_size=256, num_hidden_layers=3, num_experts=4),
 }
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads resident memory from Linux's /proc")
-@pytest.mark.parametrize(("name", "recompute"), [("minimind2", True), ("minimind3", False)])
+@pytest.mark.parametrize(("name", "recompute"), [("minimind2", True), ("minimind3", False), ("experts", False)])
 def test_estimate_is_within_a_quarter_of_what_is_measured(name: str, recompute: bool) -> None:
     asked = {"batch_size": 12, "seq_len": 256, "recompute": recompute}
     command = [sys.executable, "-c", MEASURE, json.dumps(asked | {"shape": SHAPES[name].to_dict()})]

@@ -18,6 +18,7 @@ from engine.estimate.size import checkpoint_bytes, parameters
 from engine.settings.network import shape_from_settings
 from engine.settings.onward import schedule_of
 from engine.settings.presets import load_preset
+from engine.settings.resolve import build_settings
 from engine.settings.schedule import plan_total
 from engine.settings.settings import Settings
 
@@ -77,6 +78,25 @@ def test_mini_is_what_it_is_known_to_be() -> None:
     assert (seen.updates, seen.ended_by, seen.total_tokens) == (581, "epochs", 440_684)
     assert seen.checkpoint_bytes == pytest.approx(21_682_111, rel=0.01)  # as a real one was
     assert seen.ready and seen.notes == []
+
+
+def test_a_mixture_shows_what_a_token_meets() -> None:
+    guide = preview(build_settings({"use_moe": True}))
+    assert (guide.parameters, guide.active_parameters) == (95_052_288, 60_449_280)
+    dense = preview()
+    assert dense.parameters == dense.active_parameters
+
+
+def test_settings_of_experts_that_change_nothing_are_told() -> None:
+    (note,) = [note for note in preview(settings_of(num_experts=8, aux_loss="batch")).notes if "use_moe" in note]
+    assert "num_experts, aux_loss" in note
+    assert not [note for note in preview(settings_of(num_experts=8, use_moe=True)).notes if "use_moe" in note]
+
+
+def test_a_router_that_would_not_learn_is_told() -> None:
+    asked = {"use_moe": True, "architecture": "minimind3", "num_key_value_heads": 4}
+    assert not [note for note in preview(settings_of(**asked)).notes if "norm_topk_prob" in note]
+    assert [note for note in preview(settings_of(**asked, norm_topk_prob=True)).notes if "norm_topk_prob" in note]
 
 
 def test_the_effective_batch_counts_every_process() -> None:

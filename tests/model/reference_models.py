@@ -24,7 +24,10 @@ MIXTURES = {
         num_experts=experts, num_experts_per_tok=chosen, num_shared_experts=0, norm_topk_prob=scaled,
     )
     for name, experts, chosen, scaled in (
-        ("minimind3-moe", 4, 1, False), ("as MiniMind scales", 4, 1, True), ("top-2", 4, 2, True), ("many", 12, 3, False)
+        ("minimind3-moe", 4, 1, False),
+        ("as MiniMind scales", 4, 1, True),
+        ("top-2", 4, 2, True),
+        ("many", 12, 3, False),
     )
 }  # fmt: skip
 FULL = {
@@ -58,6 +61,7 @@ def reference(shape: ModelShape, attention: str = "sdpa") -> Any:
         common["rope_theta"] = shape.rope_theta
     if shape.num_experts:
         common |= {
+            "experts_implementation": "eager",
             "num_experts": shape.num_experts,
             "num_experts_per_tok": shape.num_experts_per_tok,
             "moe_intermediate_size": shape.expert_size,

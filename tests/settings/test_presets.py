@@ -3,9 +3,18 @@
 import pytest
 
 from engine.errors import UserError
+from engine.estimate.size import active_parameters, parameters
+from engine.settings.network import shape_from_settings
 from engine.settings.presets import DEFAULT_PRESET, load_preset, preset_paths, read_preset
 from engine.settings.run_toml import parse_settings, render_settings
 from engine.settings.settings import SETTING_NAMES
+
+MIXTURES = [
+    ("full-moe", 95_052_288, 60_449_280),
+    ("minimind2-moe", 145_029_760, 91_945_600),
+    ("minimind3-moe", 198_416_640, 63_936_768),
+    ("mini-moe", 2_871_200, 2_256_800),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -17,9 +26,16 @@ def workspace(tmp_path, monkeypatch):
 
 def test_the_shipped_presets_are_there_and_valid():
     assert {"mini", "full", "minimind2", "minimind3"} <= set(preset_paths())
+    assert {"mini-moe", "full-moe", "minimind2-moe", "minimind3-moe"} <= set(preset_paths())
     for name in preset_paths():
         preset = load_preset(name)
         assert preset.settings() and preset.english and preset.chinese
+
+
+@pytest.mark.parametrize(("name", "total", "active"), MIXTURES)
+def test_mixtures_are_of_minimind_s_sizes(name, total, active):
+    shape = shape_from_settings(load_preset(name).settings(), 6400)
+    assert (parameters(shape), active_parameters(shape)) == (total, active)
 
 
 def test_full_is_the_guide_s_full_pretraining():

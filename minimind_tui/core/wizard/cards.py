@@ -79,7 +79,7 @@ def cost_words(preview: RunPreview) -> list[str]:
     """What a run costs, a part each: parameters, tokens, time, memory; what is not known is left out."""
     parts = []
     if preview.parameters is not None:
-        parts.append(_("{n} parameters").format(n=words.count(preview.parameters)))
+        parts.append(words.model_size(preview.parameters, preview.active_parameters))
     if preview.total_tokens is not None:
         about = "" if preview.data_exact else "~"
         parts.append(_("{n} tokens").format(n=about + words.count(preview.total_tokens)))

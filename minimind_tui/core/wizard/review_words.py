@@ -20,8 +20,8 @@ def review_lines(foresight: Foresight, price: Price | None) -> Iterator[tuple[st
     if preview.parameters is not None:
         yield (
             _("model"),
-            _("{parameters} parameters: {architecture}, {layers} layers, {width} wide").format(
-                parameters=words.count(preview.parameters),
+            _("{model}: {architecture}, {layers} layers, {width} wide").format(
+                model=words.model_size(preview.parameters, preview.active_parameters),
                 architecture=settings.architecture,
                 layers=settings.num_hidden_layers,
                 width=settings.hidden_size,
