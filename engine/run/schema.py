@@ -143,6 +143,10 @@ class AttemptRecord(Tolerant):
     why_inexact: list[str] = Field(default_factory=list)
     kept: list[str] = Field(default_factory=list)
     """The first attempt of a fork: what it took over, in words."""
+    micro_batch: int | None = None
+    """Rows computed at a time at last: batch_size, what was found for `auto`, or fewer since memory ran out."""
+    memory_key: str | None = None
+    """For which device and settings that holds."""
     end_state: str | None = None
     end_step: int | None = None
     reason: str | None = None
@@ -202,6 +206,12 @@ class Status(Record):
     micro_batch: int | None = None
     """Micro-batches of the current update done."""
     micro_batches: int | None = None
+    micro_batch_rows: int | None = None
+    """Rows computed at a time."""
+    skipped: int | None = None
+    """Updates skipped so far because they were not finite."""
+    loss_scale: float | None = None
+    """The factor on the loss, in fp16."""
     tokens: int | None = None
     total_tokens: int | None = None
     elapsed: float | None = None
@@ -260,6 +270,8 @@ class TrainLine(Record):
     mfu: float | None = None
     skipped: int = 0
     """Updates skipped so far because they were not finite."""
+    loss_scale: float | None = None
+    """The factor on the loss, in fp16."""
     aux_loss: float | None = None
     expert_load: list[float] | None = None
 

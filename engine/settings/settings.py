@@ -27,6 +27,9 @@ AutoFlag = Annotated[Auto | bool, BeforeValidator(_auto_or_flag)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 Deadline = Annotated[str, BeforeValidator(parse_deadline)]
 
+AUTO_COUNTS_IN = 32
+"""With batch_size = auto an update has this many rows x accumulation_steps, whatever the memory holds at a time."""
+
 DTYPE_SPELLINGS = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32"}
 Dtype = Annotated[
     Literal["auto", "bf16", "fp16", "fp32"],
@@ -166,14 +169,16 @@ class Settings(BaseModel):
     epochs: int = setting(
         1, "training", "fork", "Passes over the data.", "遍历数据的轮数。", basic=True, ge=1, le=100000
     )
-    batch_size: int = setting(
+    batch_size: Auto | Annotated[int, Field(ge=1, le=65536)] = setting(
         32, "training", "inexact",
-        "Rows that one device computes at a time (a micro-batch).", "单个设备一次计算的行数（一个微批）。",
-        unit="rows", basic=True, ge=1, le=65536,
+        "Rows that one device computes at a time (a micro-batch); auto: the most that its memory holds.",
+        "单个设备一次计算的行数（一个微批）；auto：内存能容纳的最大值。",
+        unit="rows", basic=True,
     )  # fmt: skip
     accumulation_steps: int = setting(
         8, "training", "inexact",
-        "Micro-batches summed in one update.", "每次参数更新累积的微批数。",
+        "Micro-batches summed in one update; with batch_size = auto those of 32 rows: 8 is 256 rows an update.",
+        "每次参数更新累积的微批数；batch_size = auto 时按每批 32 行计：8 即每次更新 256 行。",
         basic=True, ge=1, le=65536,
     )  # fmt: skip
     learning_rate: float = setting(
@@ -373,9 +378,26 @@ class Settings(BaseModel):
     )  # fmt: skip
 
     @property
-    def rows_per_update(self) -> int:
+    def micro_batch(self) -> int:
+        """batch_size as a number; where it is auto, the rows that accumulation_steps counts in."""
+        return AUTO_COUNTS_IN if self.batch_size == "auto" else self.batch_size
+
+    @property
+    def rows_per_process(self) -> int:
         """Rows in one update on one process: batch_size x accumulation_steps."""
-        return self.batch_size * self.accumulation_steps
+        return self.micro_batch * self.accumulation_steps
+
+    @property
+    def rows_per_update(self) -> int:
+        """Rows in one update on all processes."""
+        return self.rows_per_process
+
+    def in_micro_batches(self, rows: int) -> "Settings":
+        """The same update in micro-batches of `rows`, a divisor of `rows_per_process`."""
+        if self.rows_per_process % rows:
+            raise ValueError(f"{self.rows_per_process} rows do not divide into {rows}")
+        steps = self.rows_per_process // rows
+        return self.model_copy(update={"batch_size": rows, "accumulation_steps": steps})
 
 
 SETTING_NAMES: tuple[str, ...] = tuple(Settings.model_fields)

@@ -2,6 +2,8 @@
 
 import platform
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,10 @@ from engine.train.forking import end_reason, fork_of, take_over
 from engine.train.loading import Restored, restore
 from engine.train.loop import Trainer
 from engine.train.material import Material, open_material
+from engine.train.micro_batch import MicroBatch, begin_micro_batch
+from engine.train.micro_batch_search import search_rows
 from engine.train.optimizers import LossScaler
+from engine.train.out_of_memory import free_memory, is_out_of_memory
 from engine.train.parts import make_model, make_network, make_optimizer
 from engine.train.reporting import Reporter
 from engine.train.requests import RequestDesk
@@ -95,7 +100,23 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
     taking = _begin(state, fork, restored, settings, material)
     schedule = schedule_of(settings, state.schedule_start)
     desk.state = state
-    network = _network(settings, model, material, computing, link)
+    micro_batch = begin_micro_batch(
+        link,
+        state,
+        computing.memory_key(settings, material.tokenizer.vocab_size),
+        cache_dir(),
+        lambda: search_rows(
+            settings,
+            shape,
+            material.training,
+            model,
+            optimizer,
+            computing,
+            lambda done, total: link.note(phase_done=done, phase_total=total),
+        ),
+    )
+    network = _network(micro_batch, model, material, computing, link)
+    micro_batch.describe()
 
     around = surroundings(
         device=computing.device,
@@ -103,15 +124,17 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         compiled=network is not model,
         deterministic=computing.deterministic,
         recompute=settings.recompute,
-        batch_size=settings.batch_size,
-        accumulation_steps=settings.accumulation_steps,
+        batch_size=micro_batch.rows,
+        accumulation_steps=micro_batch.per_update,
         world_size=1,
     )
+    around["batch_size_asked"] = settings.batch_size  # engine.run.resumability compares it with what a resume asks
     stream = UpdateStream(
         material.training,
         seed=settings.seed,
-        micro_batch=settings.batch_size,
+        micro_batch=settings.micro_batch,
         accumulation_steps=settings.accumulation_steps,
+        at_once=micro_batch.rows,
         start=Cursor(state.epoch, state.row),
         end_epoch=settings.epochs,
         fixed_shape=network is not model,
@@ -124,7 +147,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         trackers,
         updater,
         material.validation,
-        settings.batch_size,
+        micro_batch,
         material.tokenizer,
         _samples(settings, material.tokenizer),
         clock,
@@ -168,7 +191,8 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         saver=saver,
         trackers=trackers,
         clock=clock,
-        speed=_speed(settings, computing, material, watcher, saver),
+        speed=_speed(settings, computing, material, watcher, saver, micro_batch),
+        micro_batch=micro_batch,
     )
 
 
@@ -239,13 +263,23 @@ def _start_from(path: Path, model: LanguageModel, material: Material) -> None:
 
 
 def _network(
-    settings: Settings, model: LanguageModel, material: Material, computing: Computing, link: WorkerLink
+    micro_batch: MicroBatch, model: LanguageModel, material: Material, computing: Computing, link: WorkerLink
 ) -> Network:
-    """The model, or its compiled form where that is asked for and works; why not is said."""
+    """The model, or its compiled form where that is asked for and works; why not is said. Memory that runs out in the
+    first pass makes the micro-batch smaller.
+    """
     if computing.compile.on:
         link.update(phase=Phase.COMPILING)
-    rows = np.arange(min(settings.batch_size, material.training.row_count))
-    network, problem = make_network(model, computing, lambda: material.training.batch(rows))
+    while True:
+        rows = np.arange(min(micro_batch.rows, material.training.row_count))
+        try:
+            network, problem = make_network(model, computing, partial(material.training.batch, rows))
+            break
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        free_memory(computing.device)
+        micro_batch.halve()
     if problem is not None:
         link.event(EventKind.WARNING, link.start_step, message=_("Training runs uncompiled. {why}").format(why=problem))
     return network
@@ -266,7 +300,12 @@ def _samples(settings: Settings, tokenizer: Tokenizer) -> SampleSettings:
 
 
 def _speed(
-    settings: Settings, computing: Computing, material: Material, watcher: Watcher, saver: Saver
+    settings: Settings,
+    computing: Computing,
+    material: Material,
+    watcher: Watcher,
+    saver: Saver,
+    micro_batch: MicroBatch,
 ) -> SpeedRecorder:
     vocab_size = material.tokenizer.vocab_size
     validation_tokens = material.validation.target_tokens if material.validation is not None else 0
@@ -283,9 +322,9 @@ def _speed(
 
     return SpeedRecorder(
         cache_dir(),
-        computing.speed_key(settings, vocab_size),
+        replace(computing.speed_key(settings, vocab_size), batch_size=micro_batch.rows),
         rows_per_update=settings.rows_per_update,
-        accumulation_steps=settings.accumulation_steps,
+        accumulation_steps=micro_batch.per_update,
         between=between,
     )
 

@@ -30,8 +30,10 @@ class Reporter:
         self._peak_flops = peak_flops
         self._process = psutil.Process()
 
-    def log(self, state: TrainerState, lr: float, grad_norm: float, epoch: int) -> None:
-        """Write the interval that ends with this update, and begin the next."""
+    def log(
+        self, state: TrainerState, lr: float, grad_norm: float, epoch: int, *, loss_scale: float | None = None
+    ) -> None:
+        """Write the interval that ends with this update, and begin the next. `loss_scale`: in fp16."""
         interval = state.interval
         tokens_per_s = interval.tokens_per_second
         numbers = {
@@ -46,6 +48,8 @@ class Reporter:
             "memory": self._memory(),
             "skipped": state.skipped,
         }
+        if loss_scale is not None:
+            numbers["loss_scale"] = loss_scale
         if self._peak_flops:
             numbers["mfu"] = round(tokens_per_s * self._flops_per_token / self._peak_flops, 4)
         self._link.metric(state.step, **numbers)

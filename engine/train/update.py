@@ -12,6 +12,7 @@ from engine.data.stream import MicroBatches
 from engine.model.transformer import LanguageModel
 from engine.train.loss import linear_cross_entropy
 from engine.train.optimizers import LossScaler, ModelOptimizer, clip_grad_norm
+from engine.train.out_of_memory import OptimizerOutOfMemoryError, is_out_of_memory
 
 Network = Callable[[Tensor, Tensor, Tensor], Tensor]
 Autocast = Callable[[], AbstractContextManager[None]]
@@ -82,7 +83,8 @@ class Updater:
 
         The loss is the sum over all `target_tokens` of the update divided by their number, so neither the split into
         micro-batches nor a smaller last update changes what a token weighs. When loss or gradients are not finite the
-        weights stay as they are. A stop drops the partial gradients: the state is that of the last update.
+        weights stay as they are. A stop drops the partial gradients: the state is that of the last update. So it is
+        when anything is raised, once `drop` was called; only an OptimizerOutOfMemoryError leaves half an update.
         """
         loss_sum = torch.zeros((), device=self.device)
         for done, batch in enumerate(batches):
@@ -98,10 +100,22 @@ class Updater:
         )
         if gradient.finite:
             self.optimizer.set_lr(lr)
-            self.optimizer.step()
+            self._step()
         self.scaler.update(gradient.finite)
         self.optimizer.zero_grad()
         return UpdateResult(gradient.extra[0], gradient.norm, gradient.finite)
+
+    def drop(self) -> None:
+        """Drop the gradients of an update that was not made."""
+        self.optimizer.zero_grad()
+
+    def _step(self) -> None:
+        try:
+            self.optimizer.step()
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise OptimizerOutOfMemoryError from error
+            raise
 
     def loss_of(self, batch: DeviceBatch) -> Tensor:
         """The summed cross-entropy of a micro-batch, nats."""
