@@ -55,7 +55,7 @@ class MicroBatch:
             "micro-batches an update. The rows of an update stay the same, and its numbers but for rounding; the one "
             "that was begun is made again."
         ).format(before=before, rows=self.rows, count=self.per_update)
-        self._warn(message, before)
+        self._warn(message, before, self.rows)
 
     def halve_validation(self) -> None:
         """The same for validations. Raises MemoryTooSmallError when it is one row."""
@@ -67,7 +67,7 @@ class MicroBatch:
             "Memory ran out in a validation with {before} rows at a time. From now on validations take {rows}; the "
             "validation is made again."
         ).format(before=before, rows=self.validation_rows)
-        self._warn(message, before)
+        self._warn(message, before, self.validation_rows)
 
     def describe(self) -> None:
         """Write the rows into the attempt's record and the status; a disk that refuses does not stop the run."""
@@ -78,8 +78,8 @@ class MicroBatch:
             problem = _("manifest.json cannot be written: {problem}.").format(problem=error.strerror or error)
             self._link.event(EventKind.WARNING, self._state.step, message=problem)
 
-    def _warn(self, message: str, before: int) -> None:
-        self._link.event(EventKind.WARNING, self._state.step, message=message, rows_before=before, rows=self.rows)
+    def _warn(self, message: str, before: int, rows: int) -> None:
+        self._link.event(EventKind.WARNING, self._state.step, message=message, rows_before=before, rows=rows)
         self._link.update(message=message)
 
     def _too_small(self) -> str:
