@@ -73,7 +73,7 @@ class Update:
     """Where the data stands once this update is made: what a checkpoint keeps."""
     epoch: int
     micro_batches: MicroBatches
-    """As many on every rank: accumulation_steps, or fewer in the last, smaller update of an epoch."""
+    """As many on every rank: those of a whole update, or fewer in the last, smaller update of an epoch."""
     target_tokens: int
     """Target tokens of the whole update, over all micro-batches of all ranks: the divisor of the summed loss."""
     row_count: int
@@ -84,10 +84,11 @@ class UpdateStream:
     """Iterates over the updates from a cursor to the end of epoch `end_epoch - 1`, in the order of (seed, epoch).
 
     An update takes the next G = micro_batch * accumulation_steps * world_size rows of the epoch's permutation, so its
-    content depends on G alone. With M = micro_batch and W = world_size, micro-batch a of rank r takes the M rows from
-    a * M * W + r * M on. The last update of an epoch may have fewer rows: then its later micro-batches are missing, on
-    all ranks alike, and a rank without rows in the last one gets a batch whose labels are all IGNORE (one row, or
-    `micro_batch` rows with fixed_shape). fixed_shape fills every batch up to `micro_batch` rows, for compiled code that
+    content depends on G alone. `at_once` rows (micro_batch by default) are really computed at a time, and may be any
+    number: with M = at_once and W = world_size, micro-batch a of rank r takes the M rows from a * M * W + r * M on, and
+    the last one those that are left of G. The last update of an epoch may have fewer rows: then its later micro-batches
+    are missing, on all ranks alike. A rank without rows in a last one gets a batch whose labels are all IGNORE (one
+    row, or `at_once` rows with fixed_shape). fixed_shape fills every batch up to `at_once` rows, for compiled code that
     would otherwise be compiled again.
 
     One thread assembles at most `prefetch` micro-batches ahead; what it raises is raised to the consumer.
@@ -101,6 +102,7 @@ class UpdateStream:
         seed: int,
         micro_batch: int,
         accumulation_steps: int = 1,
+        at_once: int | None = None,
         world_size: int = 1,
         rank: int = 0,
         start: Cursor = Cursor(),
@@ -110,14 +112,15 @@ class UpdateStream:
     ) -> None:
         if not 0 <= rank < world_size:
             raise ValueError(f"rank {rank} outside a world of {world_size}")
-        if min(micro_batch, accumulation_steps, prefetch) < 1:
-            raise ValueError("micro_batch, accumulation_steps and prefetch are at least 1")
+        if min(micro_batch, accumulation_steps, prefetch, micro_batch if at_once is None else at_once) < 1:
+            raise ValueError("micro_batch, accumulation_steps, at_once and prefetch are at least 1")
         if not 0 <= start.row <= rows.row_count:
             raise ValueError(f"cursor at row {start.row} of {rows.row_count}")
         self.rows = rows
         self.seed = seed
         self.micro_batch = micro_batch
         self.accumulation_steps = accumulation_steps
+        self.at_once = at_once or micro_batch
         self.world_size = world_size
         self.rank = rank
         self.end_epoch = end_epoch
@@ -125,14 +128,18 @@ class UpdateStream:
         self.cursor = _normalised(start, rows.row_count)
         """Where the data stands before the next update."""
         self._current: MicroBatches | None = None
-        self._queue = _Queue(prefetch)
-        self._thread = threading.Thread(target=self._produce, args=(self.cursor,), name="prefetch", daemon=True)
-        self._thread.start()
+        self._prefetch = prefetch
+        self._begin(0.0)
 
     @property
     def rows_per_update(self) -> int:
         """G, the rows of a whole update."""
         return self.micro_batch * self.accumulation_steps * self.world_size
+
+    @property
+    def micro_batches(self) -> int:
+        """Micro-batches of a whole update."""
+        return -(-self.rows_per_update // (self.at_once * self.world_size))
 
     @property
     def wait_seconds(self) -> float:
@@ -150,7 +157,7 @@ class UpdateStream:
             raise StopIteration
         cursor = self.cursor
         rows = self._rows_of(cursor)
-        size = self.micro_batch * self.world_size
+        size = self.at_once * self.world_size
         self._current = MicroBatches(-(-len(rows) // size), self._queue)
         self.cursor = self._after(cursor, len(rows))
         return Update(
@@ -160,6 +167,16 @@ class UpdateStream:
             target_tokens=int(self.rows.row_targets[rows].sum(dtype=np.int64)),
             row_count=len(rows),
         )
+
+    def deal_again(self, cursor: Cursor, at_once: int) -> None:
+        """Go back to `cursor` and deal from there on `at_once` rows at a time. What was prefetched is dropped; an
+        update given out before must not be read any more.
+        """
+        self.close()
+        self.cursor = _normalised(cursor, self.rows.row_count)
+        self.at_once = at_once
+        self._current = None
+        self._begin(self._queue.wait_seconds)
 
     def close(self) -> None:
         """End the prefetching thread and wait for it; harmless when called again."""
@@ -174,6 +191,12 @@ class UpdateStream:
     ) -> None:
         self.close()
 
+    def _begin(self, waited: float) -> None:
+        """Prefetch from the cursor on; the consumer has waited for `waited` seconds so far."""
+        self._queue = _Queue(self._prefetch, waited)
+        self._thread = threading.Thread(target=self._produce, args=(self.cursor,), name="prefetch", daemon=True)
+        self._thread.start()
+
     def _rows_of(self, cursor: Cursor) -> Integers:
         """The rows of the update that begins at `cursor`, over all ranks, in the epoch's order."""
         stop = min(cursor.row + self.rows_per_update, self.rows.row_count)
@@ -186,11 +209,11 @@ class UpdateStream:
         try:
             while cursor.epoch < self.end_epoch:
                 rows = self._rows_of(cursor)
-                size = self.micro_batch * self.world_size
+                size = self.at_once * self.world_size
                 for begin in range(0, len(rows), size):
-                    own = begin + self.rank * self.micro_batch
-                    taken = rows[own : min(own + self.micro_batch, begin + size)]
-                    fill_to = self.micro_batch if self.fixed_shape else 1
+                    own = begin + self.rank * self.at_once
+                    taken = rows[own : min(own + self.at_once, begin + size)]
+                    fill_to = self.at_once if self.fixed_shape else 1
                     if not self._queue.put(self.rows.batch(taken, fill_to=fill_to)):
                         return
                 cursor = self._after(cursor, len(rows))
@@ -205,12 +228,12 @@ def _normalised(cursor: Cursor, row_count: int) -> Cursor:
 class _Queue:
     """A bounded queue between two threads, closed from either side; it sleeps on a condition and never spins."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, wait_seconds: float = 0.0) -> None:
         self._size = size
         self._items: deque[Batch | BaseException] = deque()
         self._changed = threading.Condition()
         self.closed = False
-        self.wait_seconds = 0.0
+        self.wait_seconds = wait_seconds
 
     def put(self, item: Batch | BaseException) -> bool:
         """Append, waiting for room; False when the queue was closed. An error does not wait for room."""

@@ -92,7 +92,7 @@ def speed_key(
         compile=compiles(settings, device_kind),
         deterministic=repeats(settings, device_kind),
         recompute=settings.recompute,
-        batch_size=settings.batch_size,
+        batch_size=settings.micro_batch,
         max_seq_len=settings.max_seq_len,
         pack=settings.pack,
         optimizer=settings.optimizer,

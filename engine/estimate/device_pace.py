@@ -108,7 +108,7 @@ def update_pace(
     `cold` are the seconds that the disk takes for a row.
     """
     dtype = dtype_on(settings, machine)
-    rows = settings.batch_size * settings.accumulation_steps
+    rows = settings.micro_batch * settings.accumulation_steps
     positions = rows * settings.max_seq_len
     products, traffic = position_seconds(
         machine,

@@ -18,6 +18,7 @@ from engine.estimate.device_use import DeviceUse, device_use
 from engine.estimate.disk import disk_needed
 from engine.estimate.duration import Pace, pace_of
 from engine.estimate.memory import MemoryEstimate, memory_estimate, runtime_bytes
+from engine.estimate.micro_batch import expected_rows
 from engine.estimate.mixture_notes import mixture_notes
 from engine.estimate.size import active_parameters, checkpoint_bytes, parameters
 from engine.language import _
@@ -119,11 +120,13 @@ def preview_run(
     disk_free: int | None = None,
     now: datetime | None = None,
     problems: Sequence[str] = (),
+    auto_rows: int | None = None,
 ) -> RunPreview:
     """What a run with `settings` will be, as far as it follows from what is given. Takes milliseconds.
 
     `problems` are reasons found elsewhere why it is not ready (a file that is missing, another run's weights); with
-    none of them, `data` that is None counts as a problem. `now` is the moment the run would start.
+    none of them, `data` that is None counts as a problem. `now` is the moment the run would start. `auto_rows`: what
+    `batch_size = auto` was found to come to here.
     """
     start = now or datetime.now(UTC)
     use = device_use(settings, device) if device is not None else None
@@ -141,6 +144,8 @@ def preview_run(
     if use is not None:
         troubles += [Obstacle("device", use.problem)] if use.problem else []
         notes += use.notes
+    if settings.batch_size == "auto":
+        settings = _settled(settings, shape, use, auto_rows, notes)
     pace = pace_of(settings, shape, use, calibration, data) if shape is not None else None
     bound = _TimeBound.of(settings, start)
     if bound is not None and bound.left <= 0:
@@ -161,7 +166,7 @@ def preview_run(
         found["learning_rates"] = learning_rate_curve(settings, updates)
     rows = settings.rows_per_update
     return RunPreview(
-        batch_size=settings.batch_size,
+        batch_size=settings.micro_batch,
         accumulation_steps=settings.accumulation_steps,
         processes=settings.processes,
         rows_per_update=rows,
@@ -174,6 +179,32 @@ def preview_run(
         notes=notes,
         **found,
     )
+
+
+def _settled(
+    settings: Settings, shape: ModelShape | None, use: DeviceUse | None, found: int | None, notes: list[str]
+) -> Settings:
+    """The settings with the micro-batch that `auto` was found, or is expected, to come to; a note says so."""
+    on_cpu = use is None or use.kind == "cpu"
+    if found is None and shape is not None:
+        found = expected_rows(
+            settings,
+            shape,
+            use.memory if use is not None else None,
+            dtype=use.dtype if use is not None else "fp32",
+            device="cpu" if on_cpu else "accelerator",
+        )
+        sure = use is not None and on_cpu
+    else:
+        sure = found is not None
+    settled = settings.in_micro_batches(found or math.gcd(settings.micro_batch, settings.rows_per_process))
+    note = _("batch_size = auto: {rows} rows at a time, {count} micro-batches an update.").format(
+        rows=settled.micro_batch, count=settled.accumulation_steps
+    )
+    if not sure:
+        note += " " + _("That is expected; the run tries what fits when it starts.")
+    notes.append(note)
+    return settled
 
 
 def _each_once(obstacles: Sequence[Obstacle]) -> list[Obstacle]:
@@ -303,17 +334,17 @@ def _memory(
         )
         return estimate, estimate.total + runtime_bytes(kind)
 
-    estimate, asked = needed(settings.batch_size)
+    estimate, asked = needed(settings.micro_batch)
     there = use.memory if use is not None else None
     if there is not None and asked > there:
-        fitting = settings.batch_size // 2
+        fitting = settings.micro_batch // 2
         while fitting and needed(fitting)[1] > _NEARLY * there:
             fitting //= 2
         message = _("It needs about {needed} of memory, {device} has {there}.").format(
             needed=_size(asked), device=use.name if use is not None else "", there=_size(there)
         )
         if fitting:
-            factor = math.ceil(settings.batch_size / fitting)
+            factor = math.ceil(settings.micro_batch / fitting)
             message += " " + _("batch_size {batch} with accumulation_steps {steps} would fit.").format(
                 batch=fitting, steps=settings.accumulation_steps * factor
             )

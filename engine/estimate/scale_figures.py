@@ -79,7 +79,7 @@ def _sizes(plan: ScalePlan) -> Iterator[Figure]:
         plan.rows_per_update,
         "number",
         _("settings: batch_size {batch} x accumulation_steps {steps} x {processes} processes").format(
-            batch=settings.batch_size, steps=settings.accumulation_steps, processes=plan.devices
+            batch=settings.micro_batch, steps=settings.accumulation_steps, processes=plan.devices
         ),
     )
     yield _one("tokens_per_update", plan.tokens_per_update, "count", _("formula: tokens / rows x rows of an update"))
@@ -265,7 +265,7 @@ def _room(plan: ScalePlan) -> Iterator[Figure]:
         _(
             "formula: weights, gradients, optimiser, activations of batch_size {batch} (engine.estimate.memory, within "
             "a quarter of what is measured on a cpu), and {runtime} MB of runtime"
-        ).format(batch=plan.settings.batch_size, runtime=round(runtime_bytes(kind) / 1e6)),
+        ).format(batch=plan.settings.micro_batch, runtime=round(runtime_bytes(kind) / 1e6)),
     )
     there = _("measured on this machine") if plan.machine.is_cpu else _("NVIDIA's data sheet")
     yield _one("memory_there", plan.machine.memory, "bytes", there)

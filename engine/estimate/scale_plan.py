@@ -151,7 +151,7 @@ def plan_scale(
         (pace.compute + pace.data_wait) * machine.spread + pace.exposed_high,
         "rough",
     )
-    rows = settings.batch_size * settings.accumulation_steps * devices
+    rows = settings.micro_batch * settings.accumulation_steps * devices
     per_epoch = updates_left(0, 0, epochs=1, row_count=text.rows, rows_per_update=rows)
     all_updates = updates_left(0, 0, epochs=settings.epochs, row_count=text.rows, rows_per_update=rows)
     updates = bounded_end(0, all_updates, settings.max_steps)
@@ -162,7 +162,7 @@ def plan_scale(
     run = _as_sure_as(text, whole_pace.run(settings, updates, whole * updates / per_epoch))
     memory = memory_estimate(
         shape,
-        batch_size=settings.batch_size,
+        batch_size=settings.micro_batch,
         seq_len=settings.max_seq_len,
         optimizer=settings.optimizer,
         dtype=dtype,
@@ -285,7 +285,7 @@ def _unfit(settings: Settings, machine: Machine, shape: ModelShape, dtype: Dtype
     )
     fixed = runtime_bytes("cpu" if machine.is_cpu else "accelerator")
     sharing = devices if machine.is_cpu else 1
-    fitting = settings.batch_size // 2
+    fitting = settings.micro_batch // 2
     while fitting:
         estimate = memory_estimate(
             shape,
@@ -297,7 +297,7 @@ def _unfit(settings: Settings, machine: Machine, shape: ModelShape, dtype: Dtype
             device="cpu" if machine.is_cpu else "accelerator",
         )
         if (estimate.total + fixed) * sharing <= machine.memory:
-            steps = settings.accumulation_steps * math.ceil(settings.batch_size / fitting)
+            steps = settings.accumulation_steps * math.ceil(settings.micro_batch / fitting)
             return f"{message} " + _("batch_size {batch} with accumulation_steps {steps} would fit.").format(
                 batch=fitting, steps=steps
             )

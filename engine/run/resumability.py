@@ -91,6 +91,7 @@ def resume_statement(folder: RunFolder, values: Mapping[str, Any] | None = None)
     if info is None or info.record is None:
         return ResumeStatement(True, None, lost=lost)
     reasons = [*plan.change.why_inexact, *_settings_reasons(plan.settings, info.record, set(plan.change.changed))]
+    reasons += _micro_batch_reasons(plan.settings, info.record, manifest, set(plan.change.changed))
     machine, unknown = _machine_reasons(plan.settings, info.record, manifest)
     reasons += machine
     exact = False if reasons else None if unknown else True
@@ -114,8 +115,6 @@ def _settings_reasons(settings: Settings, record: CheckpointRecord, told: set[st
     """What the settings ask to be other than it was at the checkpoint; `told` are changes that were said already."""
     saved = record.surroundings
     asked: dict[str, Any] = {
-        "batch_size": settings.batch_size,
-        "accumulation_steps": settings.accumulation_steps,
         "recompute": settings.recompute,
         "dtype": None if settings.dtype == "auto" else settings.dtype,
         "device": None if settings.device == "auto" else settings.device.partition(":")[0],
@@ -132,6 +131,25 @@ def _settings_reasons(settings: Settings, record: CheckpointRecord, told: set[st
     if saved.get("deterministic") is False and settings.deterministic is not True:
         reasons.append(_("deterministic kernels are off"))
     return reasons
+
+
+def _micro_batch_reasons(settings: Settings, record: CheckpointRecord, manifest: Manifest, told: set[str]) -> list[str]:
+    """Why other rows are computed at a time than at the checkpoint. There, less than asked for may have been: memory
+    that ran out is remembered, and a resume goes on as the last attempt did.
+    """
+    saved = record.surroundings
+    if "batch_size" not in saved or "batch_size" in told:
+        return []
+    if settings.batch_size != saved.get("batch_size_asked", saved["batch_size"]):
+        return [change_in_words("batch_size", saved["batch_size"], settings.batch_size)]
+    last = next((one.micro_batch for one in reversed(manifest.attempts) if one.micro_batch is not None), None)
+    if last is None or last >= saved["batch_size"]:
+        return []
+    return [
+        _("{what} changed from {before} to {after}").format(
+            what=_("the micro-batch"), before=saved["batch_size"], after=last
+        )
+    ]
 
 
 def _machine_reasons(settings: Settings, record: CheckpointRecord, manifest: Manifest) -> tuple[list[str], list[str]]:

@@ -108,6 +108,8 @@ class Reason(StrEnum):
     ERROR = "error"
     USER_ERROR = "user_error"
     """The user has to change something first."""
+    MEMORY = "memory"
+    """Memory ran out on one of several ranks; the next attempt computes fewer rows at a time."""
     WORKER_DIED = "worker_died"
     """A signal or an exit code, without a word from the worker."""
 
@@ -144,6 +146,10 @@ class AttemptRecord(Tolerant):
     why_inexact: list[str] = Field(default_factory=list)
     kept: list[str] = Field(default_factory=list)
     """The first attempt of a fork: what it took over, in words."""
+    micro_batch: int | None = None
+    """Rows computed at a time at last: batch_size, what was found for `auto`, or fewer since memory ran out."""
+    memory_key: str | None = None
+    """For which device and settings that holds."""
     end_state: str | None = None
     end_step: int | None = None
     reason: str | None = None
@@ -203,6 +209,12 @@ class Status(Record):
     micro_batch: int | None = None
     """Micro-batches of the current update done."""
     micro_batches: int | None = None
+    micro_batch_rows: int | None = None
+    """Rows computed at a time."""
+    skipped: int | None = None
+    """Updates skipped so far because they were not finite."""
+    loss_scale: float | None = None
+    """The factor on the loss, in fp16."""
     tokens: int | None = None
     total_tokens: int | None = None
     elapsed: float | None = None
@@ -261,6 +273,8 @@ class TrainLine(Record):
     mfu: float | None = None
     skipped: int = 0
     """Updates skipped so far because they were not finite."""
+    loss_scale: float | None = None
+    """The factor on the loss, in fp16."""
     aux_loss: float | None = None
     """Of a mixture's routers, summed over layers, as it was added to the loss: the mean weighted by target tokens."""
     expert_load: OfLayers = None

@@ -59,6 +59,9 @@ class SilentLink(WorkerLink):
     def describe_attempt(self, *, message: str | None = None, **fields: Any) -> None:
         """Nothing."""
 
+    def note_attempt(self, **fields: Any) -> None:
+        """Nothing."""
+
     def finish(self, state: Any, reason: Any, message: str) -> WorkerExit:
         """The exit code of a rank that did its part."""
         return WorkerExit.DONE

@@ -72,7 +72,7 @@ class Supervisor:
                     continue
                 outcome = end
             elif self._may_restart(outcome):
-                self._restarts_left -= 1
+                self._restarts_left -= outcome.reason != Reason.MEMORY
                 self._tell_restart(record, outcome, code, backoff)
                 if self._sleep(backoff):
                     backoff = min(2 * backoff, BACKOFF_MOST)
@@ -185,8 +185,10 @@ class Supervisor:
             self._status.stop()
 
     def _may_restart(self, outcome: Outcome) -> bool:
-        mendable = outcome.state == State.FAILED and outcome.reason != Reason.USER_ERROR
-        return mendable and self._restarts_left > 0 and not self._wakeup.stops
+        if outcome.state != State.FAILED or outcome.reason == Reason.USER_ERROR or self._wakeup.stops:
+            return False
+        # with half the rows at a time it is another attempt, and there are not many halves
+        return self._restarts_left > 0 or outcome.reason == Reason.MEMORY
 
     def _tell_restart(self, record: AttemptRecord, outcome: Outcome, code: int | None, backoff: float) -> None:
         if outcome.reason == Reason.WORKER_DIED:  # else the worker has told it itself

@@ -174,10 +174,8 @@ class WorkerLink:
 
         self.folder.change_manifest(fill)
 
-    def describe_attempt(self, *, message: str | None = None, **fields: Any) -> None:
-        """Fill this attempt's record (device, dtype, versions, world_size, exact, why_inexact, kept) and write the
-        event `started` or `resumed`. Raises OSError, UserError, ValidationError.
-        """
+    def note_attempt(self, **fields: Any) -> None:
+        """Fill fields of this attempt's record without an event. Raises OSError, UserError, ValidationError."""
         record = AttemptRecord.model_validate(self.record.model_dump() | fields)
 
         def fill(manifest: Manifest) -> None:
@@ -185,6 +183,13 @@ class WorkerLink:
 
         self.folder.change_manifest(fill)
         self.record = record
+
+    def describe_attempt(self, *, message: str | None = None, **fields: Any) -> None:
+        """Fill this attempt's record (device, dtype, versions, world_size, exact, why_inexact, kept) and write the
+        event `started` or `resumed`. Raises OSError, UserError, ValidationError.
+        """
+        self.note_attempt(**fields)
+        record = self.record
         kind = EventKind.STARTED if record.from_checkpoint is None else EventKind.RESUMED
         told = {name: getattr(record, name) for name in ("from_checkpoint", "exact", "why_inexact", "device", "dtype")}
         if record.kept:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from engine.errors import UserError
 from engine.language import _
 from engine.settings.declaration import declarations
-from engine.settings.settings import Settings
+from engine.settings.settings import AUTO_COUNTS_IN, Settings
 
 _DECLARATIONS = declarations(Settings)
 
@@ -142,5 +142,7 @@ def keep_rows(before: Settings, after: Settings, given: Collection[str]) -> Sett
             ).format(rows=rows, n=after.processes)
         )
     share = rows // after.processes
-    batch = max(size for size in range(1, min(after.batch_size, share) + 1) if share % size == 0)
+    if after.batch_size == "auto" and share % AUTO_COUNTS_IN == 0:
+        return after.model_copy(update={"accumulation_steps": share // AUTO_COUNTS_IN})
+    batch = max(size for size in range(1, min(after.micro_batch, share) + 1) if share % size == 0)
     return after.model_copy(update={"batch_size": batch, "accumulation_steps": share // batch})

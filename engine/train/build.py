@@ -1,12 +1,11 @@
 """From a run's folder to its trainer: read what was asked, load the data, make the network, restore a checkpoint."""
 
-import platform
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
 from engine.convert.fitting import load_weights
 from engine.convert.reading import read_weights
@@ -28,19 +27,22 @@ from engine.run.taking_over import TakingOver
 from engine.run.worker_link import WorkerLink
 from engine.settings.balancing import balancing_of
 from engine.settings.network import shape_from_settings
-from engine.settings.on_resume import change_in_words, trains_otherwise
 from engine.settings.onward import bounded_by_time, bounded_end, schedule_of, updates_left
 from engine.settings.run_toml import parse_settings
 from engine.settings.schedule import Horizon
 from engine.settings.settings import Settings
 from engine.train.budget import EndPlanner, TimeBounds
 from engine.train.computing import Computing, choose_computing
-from engine.train.exactness import surroundings, why_inexact
+from engine.train.describing import describe
+from engine.train.exactness import surroundings
 from engine.train.forking import end_reason, fork_of, take_over
 from engine.train.loading import Restored, restore
 from engine.train.loop import Trainer
 from engine.train.material import Material, open_material
+from engine.train.micro_batch import MicroBatch, begin_micro_batch
+from engine.train.micro_batch_search import search_rows
 from engine.train.optimizers import LossScaler
+from engine.train.out_of_memory import free_memory, is_out_of_memory
 from engine.train.parts import make_model, make_network, make_optimizer
 from engine.train.ranks import ALONE, Network, Place, Ranks, join_ranks
 from engine.train.reporting import Reporter
@@ -100,7 +102,25 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
     taking = _begin(state, fork, restored, settings, material)
     schedule = schedule_of(settings, state.schedule_start)
     desk.state = state
-    network = _network(settings, model, material, computing, link)
+    micro_batch = begin_micro_batch(
+        link,
+        state,
+        computing.memory_key(settings, material.tokenizer.vocab_size),
+        cache_dir(),
+        lambda: search_rows(
+            settings,
+            shape,
+            material.training,
+            model,
+            optimizer,
+            computing,
+            lambda done, total: link.note(phase_done=done, phase_total=total),
+        ),
+    )
+    if ranks.size > 1:
+        micro_batch.settle(int(min(rows for (rows,) in ranks.gather(micro_batch.rows))))
+    network = _network(micro_batch, model, material, computing, link, ranks)
+    micro_batch.describe()
 
     around = surroundings(
         device=computing.device,
@@ -108,17 +128,19 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
         compiled=network is not model,
         deterministic=computing.deterministic,
         recompute=settings.recompute,
-        batch_size=settings.batch_size,
-        accumulation_steps=settings.accumulation_steps,
+        batch_size=micro_batch.rows,
+        accumulation_steps=micro_batch.per_update,
         world_size=ranks.size,
     )
+    around["batch_size_asked"] = settings.batch_size  # engine.run.resumability compares it with what a resume asks
     stream = UpdateStream(
         material.training,
         seed=settings.seed,
-        micro_batch=settings.batch_size,
+        micro_batch=settings.micro_batch,
         accumulation_steps=settings.accumulation_steps,
         world_size=ranks.size,
         rank=ranks.rank,
+        at_once=micro_batch.rows,
         start=Cursor(state.epoch, state.row),
         end_epoch=settings.epochs,
         fixed_shape=network is not model,
@@ -134,7 +156,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
         trackers,
         updater,
         material.validation,
-        settings.batch_size,
+        micro_batch,
         material.tokenizer,
         _samples(settings, material.tokenizer),
         clock,
@@ -161,7 +183,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
         total_steps=state.horizon[-1][0],
         total_tokens=state.tokens_before + settings.epochs * material.training.target_tokens,
     )
-    _describe(link, material, model, computing, ranks, around, restored, fork, taking)
+    describe(link, material, model, computing, ranks, around, restored, fork, taking)
     if restored is not None:
         restored.restore_rng()
     return Trainer(
@@ -179,7 +201,8 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
         saver=saver,
         trackers=trackers,
         clock=clock,
-        speed=_speed(settings, computing, material, watcher, saver),
+        speed=_speed(settings, computing, material, watcher, saver, micro_batch),
+        micro_batch=micro_batch,
     )
 
 
@@ -262,13 +285,28 @@ def _start_from(path: Path, model: LanguageModel, material: Material) -> None:
 
 
 def _network(
-    settings: Settings, model: LanguageModel, material: Material, computing: Computing, link: WorkerLink
+    micro_batch: MicroBatch,
+    model: LanguageModel,
+    material: Material,
+    computing: Computing,
+    link: WorkerLink,
+    ranks: Ranks,
 ) -> Network:
-    """The model, or its compiled form where that is asked for and works; why not is said."""
+    """The model, or its compiled form where that is asked for and works; why not is said. Memory that runs out in the
+    first pass makes the micro-batch smaller.
+    """
     if computing.compile.on:
         link.update(phase=Phase.COMPILING)
-    rows = np.arange(min(settings.batch_size, material.training.row_count))
-    network, problem = make_network(model, computing, lambda: material.training.batch(rows))
+    while True:
+        rows = np.arange(min(micro_batch.rows, material.training.row_count))
+        try:
+            network, problem = make_network(model, computing, partial(material.training.batch, rows))
+            break
+        except Exception as error:
+            if ranks.size > 1 or not is_out_of_memory(error):
+                raise
+        free_memory(computing.device)
+        micro_batch.halve()
     if problem is not None:
         link.event(EventKind.WARNING, link.start_step, message=_("Training runs uncompiled. {why}").format(why=problem))
     return network
@@ -289,7 +327,12 @@ def _samples(settings: Settings, tokenizer: Tokenizer) -> SampleSettings:
 
 
 def _speed(
-    settings: Settings, computing: Computing, material: Material, watcher: Watcher, saver: Saver
+    settings: Settings,
+    computing: Computing,
+    material: Material,
+    watcher: Watcher,
+    saver: Saver,
+    micro_batch: MicroBatch,
 ) -> SpeedRecorder:
     vocab_size = material.tokenizer.vocab_size
     validation_tokens = material.validation.target_tokens if material.validation is not None else 0
@@ -306,9 +349,9 @@ def _speed(
 
     return SpeedRecorder(
         cache_dir(),
-        computing.speed_key(settings, vocab_size),
+        replace(computing.speed_key(settings, vocab_size), batch_size=micro_batch.rows),
         rows_per_update=settings.rows_per_update,
-        accumulation_steps=settings.accumulation_steps,
+        accumulation_steps=micro_batch.per_update,
         between=between,
     )
 
@@ -341,55 +384,3 @@ def _trackers(settings: Settings, link: WorkerLink, state: TrainerState, rank: i
         link.event(EventKind.WARNING, link.status.step, message=message, tracker=name)
 
     return build_trackers([name for name, on in wanted.items() if on], info, on_problem, rank=rank)
-
-
-def _describe(
-    link: WorkerLink,
-    material: Material,
-    model: LanguageModel,
-    computing: Computing,
-    ranks: Ranks,
-    around: dict[str, Any],
-    restored: Restored | None,
-    fork: Lineage | None,
-    taking: TakingOver | None,
-) -> None:
-    """Write what the run became into its manifest, whether it goes on exactly, and what a fork took over."""
-    versions = {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
-    reasons = [*why_inexact(restored.surroundings, around), *restored.notes] if restored else []
-    message: str | None = None
-    if fork is not None and taking is not None:
-        changed = [
-            change_in_words(name, *pair)
-            for name, pair in taking.given.items()
-            if trains_otherwise(name) and pair[0] != pair[1]
-        ]
-        reasons = [*changed, *taking.lost(), *reasons]
-        message = _fork_message(fork, taking, reasons)
-    link.describe_run(
-        device=computing.info.name,
-        dtype=computing.precision.dtype,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        data_fingerprint=material.training.fingerprint,
-        tokenizer_hash=material.tokenizer.sha256,
-        versions=versions,
-    )
-    link.describe_attempt(
-        message=message,
-        device=computing.info.name,
-        dtype=computing.precision.dtype,
-        world_size=ranks.size,
-        versions=versions,
-        exact=not reasons if restored else None,
-        why_inexact=reasons,
-        kept=taking.kept() if taking else [],
-    )
-
-
-def _fork_message(fork: Lineage, taking: TakingOver, reasons: list[str]) -> str:
-    text = _("Forked from {run} at step {step}. Taken over: {kept}.").format(
-        run=fork.run, step=fork.step, kept="; ".join(taking.kept())
-    )
-    if not reasons:
-        return text + " " + _("It goes on bit for bit as the run would have.")
-    return text + " " + _("It goes on otherwise: {reasons}.").format(reasons="; ".join(reasons))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from engine.estimate.calibration import SpeedKey, speed_key
+from engine.estimate.device_use import compiles
+from engine.estimate.micro_batch import MemoryKey, memory_key
 from engine.settings.settings import Settings
 from engine.train.hardware import (
     DeviceInfo,
@@ -40,6 +42,18 @@ class Computing:
     def autocast(self) -> Autocast:
         """Gives the context of a forward pass."""
         return lambda: autocast(self.precision, self.info)
+
+    def memory_key(self, settings: Settings, vocab_size: int) -> MemoryKey:
+        """Under what is remembered how many rows such a run computes at a time."""
+        return memory_key(
+            settings,
+            vocab_size,
+            device_name=self.info.name,
+            memory=self.info.memory,
+            torch_version=str(torch.__version__),
+            dtype=self.precision.dtype,
+            compiled=compiles(settings, self.info.kind),
+        )
 
     def speed_key(self, settings: Settings, vocab_size: int) -> SpeedKey:
         """Under what the speed of such a run is remembered."""

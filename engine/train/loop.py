@@ -1,9 +1,10 @@
 """The training loop, from the saved cursor to the end: update; then log, validate, sample, save, in that order."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from engine.data.stream import Update, UpdateStream
+from engine.data.stream import Cursor, Update, UpdateStream
 from engine.language import _
 from engine.run.checkpoints import CheckpointError
 from engine.run.clock import ActiveClock
@@ -13,6 +14,8 @@ from engine.settings.schedule import Horizon, Schedule
 from engine.settings.settings import Settings
 from engine.train.budget import EndPlanner
 from engine.train.eta import EtaEstimator
+from engine.train.micro_batch import MicroBatch
+from engine.train.out_of_memory import MemoryTooSmallError, free_memory, is_out_of_memory
 from engine.train.ranks import Command, Order, Ranks
 from engine.train.reporting import Reporter
 from engine.train.requests import RequestDesk, Stop
@@ -43,6 +46,7 @@ class Trainer:
     clock: ActiveClock
     trackers: Trackers
     speed: SpeedRecorder
+    micro_batch: MicroBatch
     eta: EtaEstimator = field(default_factory=EtaEstimator)
 
     def __post_init__(self) -> None:
@@ -96,8 +100,7 @@ class Trainer:
             started, waited = self.clock.here, self.stream.wait_seconds
             update = next(self.stream)
             lr = self.schedule.lr_at(self.state.step, self.horizon) * self.state.lr_scale
-            self.ranks.tell(Command(Order.UPDATE, lr))
-            result = self._update(update, lr)
+            result = self._made(update, lr)
             if result is None:
                 continue
             self._advance(update, result, lr, self.clock.here - started, self.stream.wait_seconds - waited)
@@ -109,6 +112,43 @@ class Trainer:
         if self._is_last and not self.state.pending and not (stop and stop.state is State.FAILED):
             stop = self._finished()
         return self._end(stop or self._finished())
+
+    def _made(self, update: Update, lr: float) -> UpdateResult | None:
+        """Make an update; where memory runs out, the same rows again with fewer at a time. None when it was stopped.
+
+        Several ranks cannot agree on that within an update: they end, and the launcher starts them again with fewer.
+        """
+        while True:
+            self.ranks.tell(Command(Order.UPDATE, lr))
+            try:
+                return self._update(update, lr)
+            except Exception as error:
+                if self.ranks.size > 1 or not is_out_of_memory(error):
+                    raise
+            # out here nothing refers to the error any more, whose traceback kept the update's tensors alive
+            self.updater.drop()
+            free_memory(self.updater.device)
+            if not self._take_fewer_rows():
+                return None
+            update = next(self.stream)
+
+    def _take_fewer_rows(self) -> bool:
+        """Compute fewer rows at a time from the update on that memory ran out in; False when no fewer can be."""
+        try:
+            self.micro_batch.halve()
+        except MemoryTooSmallError as error:
+            self._give_up(error)
+            return False
+        rows, per_update = self.micro_batch.rows, self.micro_batch.per_update
+        self.stream.deal_again(Cursor(self.state.epoch, self.state.row), rows)
+        self.saver.note_surroundings(batch_size=rows, accumulation_steps=per_update)
+        self.speed.measure_other(rows, per_update)
+        self.desk.changed = True  # the checkpoint that follows repeats it
+        return True
+
+    def _give_up(self, error: MemoryTooSmallError) -> None:
+        """End the run for want of memory, with all updates made saved."""
+        self.desk.stop = Stop(State.FAILED, Reason.USER_ERROR, str(error))
 
     @property
     def _is_last(self) -> bool:
@@ -171,6 +211,8 @@ class Trainer:
             "elapsed": round(state.elapsed, 3),
             "lr": lr,
             "micro_batch": 0,
+            "skipped": state.skipped,
+            "loss_scale": self.updater.scaler.scale if self.updater.scaler.enabled else None,
             "total_steps": self.horizon.end,
             "eta_s": self.eta.seconds_left(self.horizon.end),
         }
@@ -180,7 +222,7 @@ class Trainer:
             if self.ranks.size > 1:
                 self.ranks.tell(Command(Order.REPORT))
                 seconds = self._gather_seconds()
-            self.reporter.log(state, lr, result.grad_norm, self._shown_epoch, seconds)
+            self.reporter.log(state, lr, result.grad_norm, self._shown_epoch, seconds, loss_scale=changes["loss_scale"])
 
     def _gather_seconds(self) -> dict[str, list[float]]:
         """Each rank's own seconds an update, and its share of time spent waiting for data, since the last report."""
@@ -253,7 +295,7 @@ class Trainer:
 
         while state.pending and not should_stop():
             if state.pending[0] == "validate":
-                done = self.watcher.validate(state, self._shown_epoch, should_stop)
+                done = self._validate(should_stop)
             else:
                 done = self.watcher.sample(state, should_stop)
             if done:
@@ -266,6 +308,22 @@ class Trainer:
         asked = bool(self.desk.saves) or self.desk.changed
         if not self._is_last and state.step > 0 and (asked or self.saver.is_due(state.step)):
             self._save_between()
+
+    def _validate(self, should_stop: Callable[[], bool]) -> bool:
+        """Validate; where memory runs out, again with fewer rows at a time. False when it was stopped."""
+        while True:
+            try:
+                return self.watcher.validate(self.state, self._shown_epoch, should_stop)
+            except Exception as error:
+                if self.ranks.size > 1 or not is_out_of_memory(error):
+                    raise
+            free_memory(self.updater.device)
+            try:
+                self.micro_batch.halve_validation()
+            except MemoryTooSmallError as error:
+                self._give_up(error)
+                return False
+            self.desk.changed = True
 
     def _save_between(self) -> None:
         """A save amid training; a disk that refuses does not end it, the next interval tries again."""

@@ -84,17 +84,17 @@ class Meter:
     def warm_up(self, tell: Callable[[], None] = lambda: None) -> None:
         """Find how much of an update can be timed, by ever larger micro-batches; the device is warm afterwards."""
         settings = self._settings
-        rows = settings.batch_size if self._fixed_shape else 1
+        rows = settings.micro_batch if self._fixed_shape else 1
         tell()
         self._time(_Size(rows, 1))  # caches, allocations, kernels found
         while True:
             seconds, _tokens = self._time(_Size(rows, 1))
-            larger = min(settings.batch_size, rows * _GROWTH)
+            larger = min(settings.micro_batch, rows * _GROWTH)
             if larger == rows or seconds * larger / rows > _MICRO_BATCH_SECONDS:
                 break
             rows = larger
             tell()
-        whole = _Size(settings.batch_size, settings.accumulation_steps)
+        whole = _Size(settings.micro_batch, settings.accumulation_steps)
         update = seconds * whole.rows / rows * whole.micro_batches
         if LEAST_UPDATES * update <= MOST_SECONDS:
             self._size = whole
@@ -158,13 +158,13 @@ class Meter:
 
     def _concluded(self, timed: TimedUpdates) -> Measured:
         settings, size = self._settings, self._size
-        if (size.rows, size.micro_batches) == (settings.batch_size, settings.accumulation_steps):
+        if (size.rows, size.micro_batches) == (settings.micro_batch, settings.accumulation_steps):
             speed = timed.tokens_per_second
             return Measured(timed.mean, timed.low, timed.high, speed, timed.updates, extrapolated=False)
         # A part of an update is its micro-batches, which grow with rows and number, and one step, which does not.
         micro = sum(self._micro_seconds) / len(self._micro_seconds)
         step = max(0.0, timed.mean - size.micro_batches * micro)
-        scale = settings.batch_size / size.rows
+        scale = settings.micro_batch / size.rows
 
         def whole(seconds: float, factor: float) -> float:
             return max(0.0, seconds - step) / size.micro_batches * settings.accumulation_steps * scale * factor + step
@@ -213,7 +213,7 @@ class Meter:
 
     def _now(self) -> float:
         """The time, once the device has done what it was given; only where parts of an update are told apart."""
-        in_parts = self._size != _Size(self._settings.batch_size, self._settings.accumulation_steps)
+        in_parts = self._size != _Size(self._settings.micro_batch, self._settings.accumulation_steps)
         if in_parts and self._updater.device.type == "cuda":
             torch.cuda.synchronize(self._updater.device)
         elif in_parts and self._updater.device.type == "mps":

@@ -34,6 +34,11 @@ class ModelOptimizer:
         return [p for part in self.parts.values() for group in part.param_groups for p in group["params"]]
 
     @property
+    def has_state(self) -> bool:
+        """Whether a step was made, here or before a checkpoint: its tensors are in memory then."""
+        return any(part.state for part in self.parts.values())
+
+    @property
     def lr(self) -> float:
         """The learning rate of the next update."""
         return float(next(iter(self.parts.values())).param_groups[0]["lr"])

@@ -34,9 +34,19 @@ class Reporter:
         self._process = psutil.Process()
 
     def log(
-        self, state: TrainerState, lr: float, grad_norm: float, epoch: int, ranks: Mapping[str, list[float]]
+        self,
+        state: TrainerState,
+        lr: float,
+        grad_norm: float,
+        epoch: int,
+        ranks: Mapping[str, list[float]],
+        *,
+        loss_scale: float | None = None,
     ) -> None:
-        """Write the interval that ends with this update, and begin the next. `ranks`: what the line says of each."""
+        """Write the interval that ends with this update, and begin the next.
+
+        `ranks`: what the line says of each. `loss_scale`: in fp16.
+        """
         interval = state.interval
         tokens_per_s = interval.tokens_per_second
         numbers = {
@@ -54,6 +64,8 @@ class Reporter:
         load = interval.expert_load
         if load is not None:
             numbers["aux_loss"] = interval.aux_loss
+        if loss_scale is not None:
+            numbers["loss_scale"] = loss_scale
         if self._peak_flops:
             numbers["mfu"] = round(tokens_per_s * self._flops_per_token / self._peak_flops, 4)
         self._link.metric(state.step, **numbers, **({} if load is None else {"expert_load": load}), **ranks)

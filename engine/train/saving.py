@@ -80,6 +80,10 @@ class Saver:
         self.last_seconds = 0.0
         """Seconds that the last save took."""
 
+    def note_surroundings(self, **changes: Any) -> None:
+        """What the bits of an update depend on from now on (engine.train.exactness), for the checkpoints to come."""
+        self._identity.surroundings.update(changes)
+
     def is_due(self, step: int) -> bool:
         """Whether a save is due at the end of update `step`, by count or by time."""
         if step == 0 or step == self.last_step:

@@ -1,6 +1,7 @@
 """What a run learns of this machine's speed, kept for the previews of later runs."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +47,15 @@ class SpeedRecorder:
         self._left_to_warm_up = WARM_UP_UPDATES
         self._keep_after = _FIRST_AFTER
 
+    def measure_other(self, batch_size: int, accumulation_steps: int) -> None:
+        """From now on micro-batches of `batch_size` rows are made: what was timed is kept, and timing begins anew."""
+        self.keep()
+        self._key = replace(self._key, batch_size=batch_size)
+        self._accumulation_steps = accumulation_steps
+        self._timed = TimedUpdates()
+        self._left_to_warm_up = WARM_UP_UPDATES
+        self._keep_after = _FIRST_AFTER
+
     def add(self, rows: int, tokens: int, seconds: float) -> None:
         """Count an update of `rows` rows and `tokens` target tokens; a smaller one tells nothing."""
         if rows != self._rows_per_update:
@@ -61,6 +71,8 @@ class SpeedRecorder:
     def keep(self) -> None:
         """Store what is known, if that is enough to say something."""
         timed = self._timed
+        if self._key.batch_size * self._accumulation_steps != self._rows_per_update:
+            return  # its last micro-batch is a smaller one: no settings ask for such an update
         if timed.updates < LEAST_UPDATES or timed.seconds < LEAST_SECONDS:
             return
         try:

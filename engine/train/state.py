@@ -17,7 +17,9 @@ class TrainerState:
     end. tokens_before, time_before: what a fork's epochs, or its time budget, do not count of tokens and elapsed.
     best_loss, best_step: lowest validation loss and its update. pending: what an update's end still owes (`validate`,
     `sample`) because the run stopped before it. interval: sums since the last logged line; since_validation: sums
-    since the last validation. history: the last validations' (loss, training loss before it).
+    since the last validation. history: the last validations' (loss, training loss before it). rows_at_once and
+    validation_rows_at_once: what is computed at a time under memory_key (engine.estimate.micro_batch), which may be
+    less than batch_size since memory ran out.
     """
 
     step: int = 0
@@ -39,6 +41,9 @@ class TrainerState:
     interval: IntervalSums = field(default_factory=IntervalSums)
     since_validation: IntervalSums = field(default_factory=IntervalSums)
     history: list[list[float]] = field(default_factory=list)
+    memory_key: str = ""
+    rows_at_once: int = 0
+    validation_rows_at_once: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers and numbers, loadable under torch's `weights_only`."""

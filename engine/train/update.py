@@ -14,6 +14,7 @@ from engine.settings.balancing import Balancing
 from engine.train.balancing import RouterTally
 from engine.train.loss import linear_cross_entropy
 from engine.train.optimizers import LossScaler, ModelOptimizer, clip_grad_norm
+from engine.train.out_of_memory import OptimizerOutOfMemoryError, is_out_of_memory
 from engine.train.ranks import Network, Ranks
 
 Autocast = Callable[[], AbstractContextManager[None]]
@@ -99,8 +100,9 @@ class Updater:
         micro-batches nor a smaller last update changes what a token weighs. A mixture's auxiliary loss is computed per
         micro-batch and weighted by its target tokens; not being additive, it does depend on the split. When loss or
         gradients are not finite the weights stay as they are. A stop drops the partial gradients: the state is that of
-        the last update. Several ranks must agree to stop before an update: there `should_stop` may not say so within
-        one.
+        the last update. So it is when anything is raised, once `drop` was called; only an OptimizerOutOfMemoryError
+        leaves half an update. Several ranks must agree to stop before an update: there `should_stop` may not say so
+        within one.
         """
         loss_sum = torch.zeros((), device=self.device)
         tally = self._tally()
@@ -122,7 +124,7 @@ class Updater:
         )
         if gradient.finite:
             self.optimizer.set_lr(lr)
-            self.optimizer.step()
+            self._step()
         self.scaler.update(gradient.finite)
         self.optimizer.zero_grad()
         result = UpdateResult(gradient.extra[0], gradient.norm, gradient.finite)
@@ -161,6 +163,18 @@ class Updater:
         """
         self._backward(batch, max(1, batch.target_tokens), self._tally())
         self.optimizer.zero_grad()
+
+    def drop(self) -> None:
+        """Drop the gradients of an update that was not made."""
+        self.optimizer.zero_grad()
+
+    def _step(self) -> None:
+        try:
+            self.optimizer.step()
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise OptimizerOutOfMemoryError from error
+            raise
 
     def loss_of(self, batch: DeviceBatch) -> Tensor:
         """The summed cross-entropy of a micro-batch, nats."""

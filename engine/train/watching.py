@@ -11,6 +11,7 @@ from engine.model.generation import generate
 from engine.run.clock import ActiveClock
 from engine.run.schema import EventKind, Phase
 from engine.run.worker_link import WorkerLink
+from engine.train.micro_batch import MicroBatch
 from engine.train.ranks import Command, Order
 from engine.train.state import TrainerState
 from engine.train.trackers import Trackers
@@ -45,7 +46,7 @@ class Watcher:
         trackers: Trackers,
         updater: Updater,
         rows: RowTable | None,
-        batch_rows: int,
+        micro_batch: MicroBatch,
         tokenizer: Tokenizer,
         samples: SampleSettings,
         clock: ActiveClock,
@@ -54,7 +55,7 @@ class Watcher:
         self._trackers = trackers
         self._updater = updater
         self._rows = rows
-        self._batch_rows = batch_rows
+        self._micro_batch = micro_batch
         self._tokenizer = tokenizer
         self._samples = samples
         self._clock = clock
@@ -103,7 +104,7 @@ class Watcher:
             self._updater.network,
             self._rows,
             self._updater.autocast,
-            self._batch_rows,
+            self._micro_batch.validation_rows,
             should_stop,
             lambda done, total: self._link.note(phase_done=done, phase_total=total),
             self._updater.ranks,

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from engine.data.stream import RowSource
     from engine.data.tokenizer import Tokenizer
     from engine.estimate.calibration import Calibration
+    from engine.model.transformer import LanguageModel
     from engine.settings.settings import Settings
     from engine.settings.shape import ModelShape
     from engine.train.computing import Computing
+    from engine.train.optimizers import ModelOptimizer
 
 _BUSY_PERCENT = 30.0
 
@@ -114,7 +116,7 @@ def _calibrate(request: CalibrationRequest, answer: _Answer) -> None:
     if computing.info.kind == "cpu":
         _warn_of_others(answer)
     rows = _rows(request, settings, tokenizer)
-    calibration = _measure(settings, shape, computing, rows, request.seconds, answer)
+    settings, calibration = _measure(settings, shape, computing, rows, request.seconds, answer)
     try:
         save_calibration(cache_dir(), computing.speed_key(settings, tokenizer.vocab_size), calibration)
     except OSError as error:
@@ -129,15 +131,18 @@ def _measure(
     rows: "RowSource",
     seconds: float | None,
     answer: _Answer,
-) -> "Calibration":
-    """Make the network and time its updates. Raises UserError when the memory is too small."""
+) -> "tuple[Settings, Calibration]":
+    """Make the network and time its updates; the settings with a batch_size that is a number, and what was measured.
+
+    Raises UserError when the memory is too small.
+    """
     import numpy as np
-    import torch
 
     from engine.estimate.calibration import Calibration
     from engine.settings.balancing import balancing_of
     from engine.train.measuring import WANTED_SECONDS, Meter
     from engine.train.optimizers import LossScaler
+    from engine.train.out_of_memory import is_out_of_memory
     from engine.train.parts import make_model, make_network, make_optimizer
     from engine.train.rng import seed_everything
     from engine.train.update import Updater
@@ -146,9 +151,13 @@ def _measure(
         seed_everything(settings.seed)
         model = make_model(settings, shape, computing)
         optimizer = make_optimizer(settings, model, computing)
+        if settings.batch_size == "auto":
+            settings = settings.in_micro_batches(
+                _found_rows(settings, shape, computing, rows, model, optimizer, answer)
+            )
         if computing.compile.on:
             answer.phase("compiling")
-        first = np.arange(min(settings.batch_size, rows.row_count))
+        first = np.arange(min(settings.micro_batch, rows.row_count))
         network, problem = make_network(model, computing, lambda: rows.batch(first))
         if problem is not None:
             answer.say(warning=problem)
@@ -162,13 +171,11 @@ def _measure(
         # a compiled network would be compiled once more for it, which takes longer than all the rest
         validation = None if compiled else meter.validation_tokens_per_s()
         sampled = meter.sampled_tokens_per_s()
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        raise _too_large(settings) from error
-    except RuntimeError as error:
-        if "memory" in str(error):  # torch's allocator on a cpu raises nothing more special
+    except Exception as error:
+        if is_out_of_memory(error):
             raise _too_large(settings) from error
         raise
-    return Calibration(
+    return settings, Calibration(
         seconds=measured.seconds,
         seconds_low=measured.low,
         seconds_high=measured.high,
@@ -181,6 +188,31 @@ def _measure(
         validation_tokens_per_s=validation,
         sampled_tokens_per_s=sampled,
     )
+
+
+def _found_rows(
+    settings: "Settings",
+    shape: "ModelShape",
+    computing: "Computing",
+    rows: "RowSource",
+    model: "LanguageModel",
+    optimizer: "ModelOptimizer",
+    answer: _Answer,
+) -> int:
+    """What a run with `batch_size = auto` computes at a time: found earlier, or found now and remembered."""
+    from engine.estimate.micro_batch import load_rows
+    from engine.train.micro_batch import remember
+    from engine.train.micro_batch_search import search_rows
+
+    key = computing.memory_key(settings, shape.vocab_size)
+    known = load_rows(cache_dir(), key)
+    if known is not None:
+        return known
+    found = search_rows(
+        settings, shape, rows, model, optimizer, computing, lambda _done, _total: answer.phase("warming up")
+    )
+    remember(cache_dir(), key, found)
+    return found
 
 
 def _rows(request: CalibrationRequest, settings: "Settings", tokenizer: "Tokenizer") -> "RowSource":
@@ -220,7 +252,7 @@ def _too_large(settings: "Settings") -> UserError:
         _(
             "There is not enough memory for batch_size {batch} and max_seq_len {length}: take a smaller batch_size and "
             "more accumulation_steps."
-        ).format(batch=settings.batch_size, length=settings.max_seq_len)
+        ).format(batch=settings.micro_batch, length=settings.max_seq_len)
     )
 
 

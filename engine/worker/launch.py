@@ -25,8 +25,8 @@ from engine.language import _
 from engine.run.exit_codes import WorkerExit
 from engine.run.folder import RunFolder
 from engine.run.meeting import Meeting, announce, announced_endpoint, withdraw
-from engine.run.rank_errors import FOLDER_VARIABLE, read_errors
-from engine.run.schema import EventKind, Reason, State
+from engine.run.rank_errors import FOLDER_VARIABLE, RankError, read_errors
+from engine.run.schema import EventKind, Manifest, Reason, State
 from engine.run.status import read_status
 from engine.run.worker_death import oom_kills, words_of_exit
 from engine.run.worker_link import WorkerLink, exit_of, keep_lock_here
@@ -165,6 +165,8 @@ class Machine:
             time.sleep(0.1)  # the word of another machine's rank comes through a shared folder
             left = read_errors(self._place)
         if left and not left[0].about_others:
+            if left[0].reason is Reason.MEMORY:
+                return self._smaller(left[0])
             return left[0].reason, _of_rank(left[0].rank, left[0].message)
         deaths = sorted(failed.failures.items(), key=lambda item: item[1].timestamp)
         silent = [(rank, death.exitcode) for rank, death in deaths if rank not in {error.rank for error in left}]
@@ -174,6 +176,31 @@ class Machine:
         if left:
             return left[0].reason, _of_rank(left[0].rank, left[0].message)
         return Reason.WORKER_DIED, _("The ranks ended without saying why.")
+
+    def _smaller(self, error: RankError) -> tuple[Reason, str]:
+        """Memory ran out on a rank: let the next attempt compute half the rows at a time, on all of them."""
+        rows: list[int] = []
+
+        def halve(manifest: Manifest) -> None:
+            for record in manifest.attempts:
+                if record.attempt == self._attempt and record.micro_batch is not None:
+                    rows.append(record.micro_batch)
+                    record.micro_batch = (record.micro_batch + 1) // 2
+
+        with contextlib.suppress(OSError):
+            self._folder.change_manifest(halve)
+        if not rows:
+            return Reason.ERROR, _of_rank(error.rank, error.message)
+        (before,) = rows
+        if before == 1:
+            return Reason.USER_ERROR, _(
+                "Memory ran out on rank {rank} with a single row: nothing smaller can be computed. Free the memory "
+                "that other programs hold, use fewer processes a device, or take a smaller max_seq_len or network."
+            ).format(rank=error.rank)
+        return Reason.MEMORY, _(
+            "Memory ran out on rank {rank} with {before} rows at a time. All ranks start again from the last "
+            "checkpoint with {rows}; the rows of an update stay the same."
+        ).format(rank=error.rank, before=before, rows=(before + 1) // 2)
 
 
 def _of_rank(rank: int, problem: str) -> str:

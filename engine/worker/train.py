@@ -45,9 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         traceback.print_exc()
         message = f"{type(error).__name__}: {error}".strip()
-        about_others = several and _is_about_others(error)
-        leave_error(rank, Reason.ERROR, message, about_others=about_others)
-        if about_others:  # the launcher, which sees all ranks, says whose error it is
+        about_others, for_memory = (_is_about_others(error), _is_out_of_memory(error)) if several else (False, False)
+        leave_error(rank, Reason.MEMORY if for_memory else Reason.ERROR, message, about_others=about_others)
+        if about_others or for_memory:  # the launcher, which sees all ranks, says what comes of it
             sys.stdout.flush()
             os._exit(WorkerExit.FAILED)
         return _fail(link, Reason.ERROR, message)
@@ -109,6 +109,14 @@ def _is_about_others(error: Exception) -> bool:
     except ImportError:
         return False
     return is_about_others(error)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    try:
+        from engine.train.out_of_memory import is_out_of_memory
+    except ImportError:
+        return False
+    return is_out_of_memory(error)
 
 
 def _fail(link: WorkerLink, reason: Reason, message: str) -> WorkerExit:

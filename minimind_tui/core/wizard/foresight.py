@@ -12,6 +12,7 @@ from engine.estimate.calibration import Calibration, load_calibration
 from engine.estimate.data_facts import DataFacts
 from engine.estimate.device_probe import DeviceFacts
 from engine.estimate.disk import free_bytes
+from engine.estimate.micro_batch import found_rows
 from engine.estimate.preview import RunPreview, preview_run
 from engine.places import cache_dir, runs_dir
 from engine.run.launch import deadline_moment, weights_name
@@ -56,10 +57,12 @@ def preview_of(
 ) -> tuple[RunPreview, Calibration | None]:
     """The preview of a run as far as it is known, and the calibration it rests on. Takes milliseconds."""
     vocab_size = look.vocab_size if look is not None else SHIPPED_VOCABULARY
-    calibration = None
+    calibration = auto_rows = None
     if device is not None:
         try:
-            calibration = load_calibration(cache_dir(), settings, device, vocab_size)
+            auto_rows = found_rows(cache_dir(), settings, device, vocab_size)
+            settled = settings if auto_rows is None else settings.in_micro_batches(auto_rows)
+            calibration = load_calibration(cache_dir(), settled, device, vocab_size)
         except UserError:
             calibration = None  # a shape that makes no network: the preview says so
     preview = preview_run(
@@ -70,6 +73,7 @@ def preview_of(
         calibration=calibration,
         disk_free=free_bytes(runs_dir()),
         now=now,
+        auto_rows=auto_rows,
     )
     return preview, calibration
 
