@@ -106,6 +106,31 @@ def test_the_error_of_one_rank_ends_the_run_with_its_words(workshop, monkeypatch
     assert not ranks_of(run)
 
 
+def test_memory_that_runs_out_on_one_rank_starts_all_again_with_fewer_rows(workshop, monkeypatch, tmp_path):
+    straight, run = workshop.make(), two(workshop, batch_size=3, accumulation_steps=1, save_interval=2)
+    workshop.train(straight)
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os\n"
+        "if os.environ.get('RANK') == '1':\n"
+        "    import engine.train.update as update\n"
+        "    loss_of, seen = update.Updater.loss_of, []\n"
+        "    def fail(self, batch):\n"
+        "        seen.append(1)\n"
+        "        if len(seen) > 4 and batch.ids.shape[0] > 2: raise MemoryError\n"
+        "        return loss_of(self, batch)\n"
+        "    update.Updater.loss_of = fail\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    end = train_to_the_end(run)  # no restarts were allowed: this one is not for a failure
+    assert end.state is State.FINISHED, end.message
+    first, second = run.read_manifest().attempts
+    assert (first.reason, first.end_state, second.micro_batch) == ("memory", "failed", 2)
+    assert second.exact is False and any("micro-batch" in reason for reason in second.why_inexact)
+    ours, theirs = dict(logged(run)), dict(logged(straight))
+    assert ours.keys() == theirs.keys()
+    assert max(abs(ours[step] - theirs[step]) for step in ours) < 1e-5
+
+
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_killed_rank_ends_the_run_and_the_supervisor_goes_on_from_the_last_checkpoint(workshop, rank):
     straight, run = two(workshop), two(workshop, save_interval=2)
