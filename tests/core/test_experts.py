@@ -1,5 +1,6 @@
 """What is told of the experts: which starve and what helps, how even they are, what was dropped, and the signs."""
 
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from engine.language import current_language, set_language
 from engine.run.interval_lists import IntervalLists
 from engine.run.schema import State
 from engine.run.view import RunView
+from engine.settings.settings import Settings
 from minimind_tui.core.experts import (
     NONE,
     STARVES,
@@ -60,6 +62,13 @@ def test_starving_experts_are_named_with_what_to_change() -> None:
     assert "aux_loss_coef" in what_to_change()
     assert starving_words(look) == "Expert 1 of layer 1 starves."
     assert strip(look.layers[0]) == "▄▄" and strip(look.layers[1]) == "█" + STARVES
+
+
+def test_the_settings_that_help_are_called_what_they_are_called() -> None:
+    if "num_experts" not in Settings.model_fields:
+        pytest.skip("this version has no settings of experts yet")
+    named = set(re.findall(r"[a-z]+(?:_[a-z]+)+", what_to_change()))
+    assert named == {"aux_loss_coef", "num_experts"} and named <= set(Settings.model_fields)
 
 
 def test_many_starving_experts_are_counted() -> None:
