@@ -13,7 +13,6 @@ from pathlib import Path
 
 from engine.estimate.device_pace import (
     PUBLISHED_POSITIONS_PER_S,
-    active_parameters,
     gradient_bytes,
     position_seconds,
     utilisation,
@@ -22,7 +21,7 @@ from engine.estimate.links import LINKS, ring_bytes, ring_seconds
 from engine.estimate.machines import MACHINES, Machine, cpu_machine
 from engine.estimate.scale_advice import bottleneck_name
 from engine.estimate.scale_plan import SAVED_PER_S, ScalePlan, plan_scale
-from engine.estimate.size import checkpoint_bytes, flops_per_token, parameters
+from engine.estimate.size import active_parameters, checkpoint_bytes, flops_per_token, parameters
 from engine.estimate.text_size import TEXT_KINDS, assumed_text, parse_bytes
 from engine.language import set_language
 from engine.settings.network import shape_from_settings
@@ -36,7 +35,7 @@ PAGE = Path(__file__).resolve().parent / "SCALING.md"
 VOCABULARY = 6400
 DEVICES = (1, 2, 4, 8, 16, 32, 64)
 SIZES = ("1GB", "10GB", "100GB", "1TB")
-PRESETS = ("mini", "full", "minimind2", "minimind3")
+PRESETS = ("mini", "mini-moe", "full", "full-moe", "minimind2", "minimind2-moe", "minimind3", "minimind3-moe")
 PLANS = (("full", "rtx3090"), ("full", "h100"), ("minimind2", "a100"))
 
 

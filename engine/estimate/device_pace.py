@@ -141,11 +141,6 @@ def gradient_bytes(shape: ModelShape) -> int:
     return FP32_BYTES * parameters(shape)
 
 
-def active_parameters(shape: ModelShape) -> int:
-    """The weights that each token is multiplied with: in a mixture of experts those of its own experts alone."""
-    return round(flops_per_token(shape, 0) / 6)
-
-
 def utilisation(machine: Machine, shape: ModelShape, dtype: Dtype, positions_per_s: float, context: float) -> float:
     """MFU: the FLOPs of so many positions a second as a share of the device's peak."""
     return positions_per_s * flops_per_token(shape, context) / machine.peak(dtype)

@@ -62,9 +62,7 @@ def _band(name: str, band: Band, basis: str) -> Figure:
 def _sizes(plan: ScalePlan) -> Iterator[Figure]:
     text, settings = plan.text, plan.settings
     yield _one("parameters", plan.parameters, "count", _("formula: every trained number of the shape, the head tied"))
-    yield _one(
-        "active", plan.active, "count", _("formula: the weights that one token is multiplied with, norms left out")
-    )
+    yield _one("active", plan.active, "count", _("formula: those that one token is computed with"))
     yield Figure("tokens", text.tokens_low, text.tokens_high, "count", _of_tokens(plan))
     fill = {
         "assumed": _("assumed: packed rows are {fill:.0%} full; measured: 93 to 99.8 %, benchmarks/scaling_parts.py"),

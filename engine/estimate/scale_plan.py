@@ -9,7 +9,6 @@ from engine.errors import UserError
 from engine.estimate.band import Band
 from engine.estimate.device_pace import (
     UpdatePace,
-    active_parameters,
     context_on,
     dtype_on,
     gradient_bytes,
@@ -21,7 +20,7 @@ from engine.estimate.duration import Pace, saved_bytes
 from engine.estimate.links import Link
 from engine.estimate.machines import Machine
 from engine.estimate.memory import Dtype, MemoryEstimate, memory_estimate, runtime_bytes
-from engine.estimate.size import FP32_BYTES, checkpoint_bytes, parameters
+from engine.estimate.size import FP32_BYTES, active_parameters, checkpoint_bytes, parameters
 from engine.estimate.text_size import TextPlan, cache_bytes
 from engine.language import _
 from engine.settings.network import shape_from_settings
@@ -188,7 +187,7 @@ def plan_scale(
         text=text,
         dtype=dtype,
         parameters=parameters(shape),
-        active=min(parameters(shape), active_parameters(shape)),
+        active=active_parameters(shape),
         rows_per_update=rows,
         tokens_per_update=round(text.tokens * min(1.0, rows / text.rows)),
         updates_per_epoch=per_epoch,

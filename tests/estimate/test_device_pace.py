@@ -5,7 +5,6 @@ import pytest
 from engine.estimate.device_pace import (
     BUCKET_BYTES,
     PUBLISHED_POSITIONS_PER_S,
-    active_parameters,
     gradient_bytes,
     position_seconds,
     update_pace,
@@ -13,7 +12,6 @@ from engine.estimate.device_pace import (
 )
 from engine.estimate.links import LINKS, ring_seconds
 from engine.estimate.machines import MACHINES, cpu_machine
-from engine.estimate.size import parameters
 from engine.settings.presets import load_preset
 from engine.settings.shape import ModelShape, shape_of
 
@@ -92,7 +90,3 @@ def test_reading_rows_from_a_disk_is_waited_for_when_it_is_slower_than_the_devic
     full = load_preset("full").settings()
     warm, cold = (update_pace(MACHINES["h100"], SMALL, full, 1, None, LINKS["nvlink4"], each) for each in (0.0, 1e-2))
     assert warm.data_wait == 0 and cold.data_wait == pytest.approx(cold.batches - cold.products - cold.traffic)
-
-
-def test_active_parameters_are_all_but_the_norms() -> None:
-    assert parameters(SMALL) - active_parameters(SMALL) == 8 * 2 * 512 + 512
