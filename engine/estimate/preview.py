@@ -15,12 +15,12 @@ from engine.estimate.calibration import Calibration
 from engine.estimate.data_facts import DataFacts
 from engine.estimate.device_probe import DeviceFacts
 from engine.estimate.device_use import DeviceUse, device_use
-from engine.estimate.disk import disk_needed
 from engine.estimate.duration import Pace, pace_of
-from engine.estimate.memory import MemoryEstimate, memory_estimate, runtime_bytes
+from engine.estimate.memory import MemoryEstimate
 from engine.estimate.micro_batch import expected_rows
 from engine.estimate.mixture_notes import mixture_notes
 from engine.estimate.size import active_parameters, checkpoint_bytes, parameters
+from engine.estimate.space import About, Obstacle, disk_there, memory_there
 from engine.language import _
 from engine.settings.moments import deadline_at, format_duration
 from engine.settings.network import shape_from_settings
@@ -32,7 +32,6 @@ from engine.settings.shape import ModelShape
 __all__ = ["About", "Band", "BandSource", "DataFacts", "EndedBy", "Obstacle", "RunPreview", "preview_run"]
 
 EndedBy = Literal["epochs", "max_steps", "time_budget", "deadline"]
-About = Literal["given", "data", "shape", "device", "time", "memory", "disk"]
 
 START_UP_SECONDS = 6.0
 """What a process takes before its first update, when the text is tokenised already: a deadline counts it."""
@@ -41,16 +40,6 @@ CURVE_POINTS = 200
 _TOKENISED_BYTES_PER_S = 1.7e6
 """By one core; measured with the shipped tokenizer."""
 _WORTH_TELLING = 60.0
-_NEARLY = 0.85
-"""From this share of what is there on, a person is told that it is close."""
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """A reason why a run is not ready, with the way out, and what it is about (`given`: found elsewhere)."""
-
-    about: About
-    text: str
 
 
 @dataclass(frozen=True)
@@ -160,8 +149,8 @@ def preview_run(
         found |= {"parameters": parameters(shape), "checkpoint_bytes": checkpoint_bytes(shape, settings.optimizer)}
         found["active_parameters"] = active_parameters(shape)
         notes += mixture_notes(settings, shape)
-        found |= _memory(settings, shape, use, troubles, notes)
-        found |= _disk(settings, shape, found.get("updates"), found.get("seconds"), disk_free, troubles, notes)
+        found |= memory_there(settings, shape, use, troubles, notes)
+        found |= disk_there(settings, shape, found.get("updates"), found.get("seconds"), disk_free, troubles, notes)
     if (updates := found.get("updates")) is not None:
         found["learning_rates"] = learning_rate_curve(settings, updates)
     rows = settings.rows_per_update
@@ -317,69 +306,6 @@ def _tokens(updates: int, data: DataFacts, rows: int, per_epoch: int) -> int:
     return round(data.tokens_per_epoch * _rows_taken(updates, data, rows, per_epoch) / data.rows_per_epoch)
 
 
-def _memory(
-    settings: Settings, shape: ModelShape, use: DeviceUse | None, troubles: list[Obstacle], notes: list[str]
-) -> dict[str, Any]:
-    kind: Literal["cpu", "accelerator"] = "cpu" if use is None or use.kind == "cpu" else "accelerator"
-
-    def needed(batch_size: int) -> tuple[MemoryEstimate, int]:
-        estimate = memory_estimate(
-            shape,
-            batch_size=batch_size,
-            seq_len=settings.max_seq_len,
-            optimizer=settings.optimizer,
-            dtype="fp32" if use is None else use.dtype,
-            recompute=settings.recompute,
-            device=kind,
-        )
-        return estimate, estimate.total + runtime_bytes(kind)
-
-    estimate, asked = needed(settings.micro_batch)
-    there = use.memory if use is not None else None
-    if there is not None and asked > there:
-        fitting = settings.micro_batch // 2
-        while fitting and needed(fitting)[1] > _NEARLY * there:
-            fitting //= 2
-        message = _("It needs about {needed} of memory, {device} has {there}.").format(
-            needed=_size(asked), device=use.name if use is not None else "", there=_size(there)
-        )
-        if fitting:
-            factor = math.ceil(settings.micro_batch / fitting)
-            message += " " + _("batch_size {batch} with accumulation_steps {steps} would fit.").format(
-                batch=fitting, steps=settings.accumulation_steps * factor
-            )
-        else:
-            message += " " + _("Take a smaller network or shorter rows.")
-        troubles.append(Obstacle("memory", message))
-    elif there is not None and asked > _NEARLY * there:
-        notes.append(
-            _("The memory may be too little: about {needed} of {there}.").format(
-                needed=_size(asked), there=_size(there)
-            )
-        )
-    return {"memory": estimate, "memory_needed": asked, "memory_there": there}
-
-
-def _disk(
-    settings: Settings,
-    shape: ModelShape,
-    updates: int | None,
-    seconds: Band | None,
-    free: int | None,
-    troubles: list[Obstacle],
-    notes: list[str],
-) -> dict[str, Any]:
-    needed = disk_needed(settings, shape, updates, seconds.high if seconds is not None else None)
-    if free is not None and needed > free:
-        message = _("Its checkpoints need {needed} of disk, {free} are free. Make room, or keep fewer checkpoints.")
-        troubles.append(Obstacle("disk", message.format(needed=_size(needed), free=_size(free))))
-    elif free is not None and needed > _NEARLY * free:
-        notes.append(
-            _("The disk may be too full: {needed} of {free} free.").format(needed=_size(needed), free=_size(free))
-        )
-    return {"disk_needed": needed}
-
-
 def _data_problems(data: DataFacts | None, *, quiet: bool) -> list[str]:
     if data is None:
         return [] if quiet else [_("The training text has not been looked into yet.")]
@@ -409,10 +335,3 @@ def _over(settings: Settings, now: datetime) -> str:
     return _("deadline = {deadline} is over: it is {now} now.").format(
         deadline=settings.deadline, now=now.astimezone().isoformat(timespec="minutes")
     )
-
-
-def _size(count: float) -> str:
-    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if count >= unit:
-            return f"{count / unit:.3g} {name}"
-    return f"{count:.0f} B"
