@@ -149,6 +149,9 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         epochs=settings.epochs,
         total_steps=state.horizon[-1][0],
         total_tokens=state.tokens_before + settings.epochs * material.training.target_tokens,
+        lr_scale=state.lr_scale,
+        best_validation=state.best_loss,
+        best_validation_step=state.best_step,
     )
     _describe(link, material, model, computing, around, restored, fork, taking)
     if restored is not None:
