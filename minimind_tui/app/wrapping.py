@@ -11,6 +11,8 @@ _NEVER_FIRST = frozenset("，。、；：！？）》」』】〉”’…—％
 """Signs that no line begins with."""
 _NEVER_LAST = frozenset("（《「『【〈“‘([{")
 """Signs that no line ends with."""
+_SHORT = 10
+"""Columns of what stays whole between blanks, as a label or a number with its unit does."""
 _WORDS = re.compile(r"\S+\s*|\s+")
 
 
@@ -51,6 +53,9 @@ def divide(text: str, width: int, fold: bool = True) -> list[int]:
 def _pieces(text: str) -> Iterator[str]:
     """What stays on one line, with the blanks behind it."""
     for word in _WORDS.findall(text):
+        if cell_len(word.rstrip()) <= _SHORT:
+            yield word
+            continue
         begin = 0
         for place in range(1, len(word)):
             if _may_break(word[place - 1], word[place]):

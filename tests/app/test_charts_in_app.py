@@ -348,6 +348,9 @@ async def test_a_legend_that_does_not_fit_is_cut_rather_than_left_out(tmp_path: 
         await pilot.resize_terminal(42, 30)
         await pilot.pause()
         assert str(chart.border_subtitle) == "◆ checkpoint  ▾ sample  ● request …"
+        await pilot.resize_terminal(42, 12)
+        await pilot.pause()
+        assert not chart.border_subtitle, "a chart too low for marks explains none"
 
 
 async def test_a_small_chart_s_title_is_no_cut_number(tmp_path: Path) -> None:

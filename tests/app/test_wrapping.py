@@ -31,6 +31,11 @@ def test_words_and_paths_stay_whole_among_chinese() -> None:
     assert lines("保存在 /tmp/runs/one/preferences.toml 里", 30) == ["保存在", "/tmp/runs/one/preferences.toml", "里"]
 
 
+def test_a_short_word_between_blanks_stays_whole() -> None:
+    text = "3 个词元 · 困惑度 2.72 · 种子 123456789 · 到上限截断"
+    assert lines(text, 27) == ["3 个词元 · 困惑度 2.72 ·", "种子 123456789 · 到上限截断"]
+
+
 @settings(deadline=None, max_examples=200)
 @given(st.text(alphabet="ab ，。（）中文字é\u0301💡-", max_size=60), st.integers(2, 30))
 def test_every_line_fits_and_nothing_is_lost(text: str, width: int) -> None:

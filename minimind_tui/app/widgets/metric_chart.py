@@ -189,7 +189,8 @@ class MetricChart(ChartKeys):
         if reading is not None:
             return self._reading_in_words(reading)
         words_ = self.state.words(self.metric, self.whole)
-        kinds = dict.fromkeys(mark.kind for mark in self._marks)
+        has_marks = self.content_size.height >= _MARKS_FROM_HEIGHT
+        kinds = dict.fromkeys(mark.kind for mark in self._marks if has_marks)
         told = [*([words_] if words_ else []), *(f"{self._sign(kind)} {mark_word(kind)}" for kind in kinds)]
         text, room = "  ".join(told), self.size.width - _BESIDE_TITLE
         while len(told) > 1 and not self.is_maximized and cell_len(text) > room:
