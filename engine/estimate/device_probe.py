@@ -86,6 +86,21 @@ def probe_device(cache_dir: Path, refresh: bool = False) -> DeviceFacts:
     return facts
 
 
+def remembered_rate(cache_dir: Path, dtype: str, threads: int) -> float | None:
+    """The best rate in FLOP/s of matrix products of `dtype` on so many threads that a probe of this machine measured
+    with this torch; None where none did. Starts no probe."""
+    rates = []
+    for path in cache_dir.glob("device-*.json"):
+        try:
+            facts = DeviceFacts.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            continue
+        here = (facts.host, facts.torch_version, facts.threads) == (platform.node(), torch_version(), threads)
+        if here and facts.device == "cpu" and dtype in facts.matmul_flops:
+            rates.append(facts.matmul_flops[dtype])
+    return max(rates, default=None)
+
+
 def torch_version() -> str:
     """The installed torch's version, without importing it. Raises UserError when there is none."""
     try:

@@ -165,13 +165,15 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
     identity = Identity(rows.fingerprint, rows.row_count, material.tokenizer.sha256, schedule, around)
     saver = Saver(link.folder, link, model, optimizer, scaler, identity, _save_plan(settings, manifest), clock)
     saver.last_step = state.step if restored else None
+    known_peak = peak_flops(computing.info.name, computing.precision.dtype)
     reporter = Reporter(
         link,
         trackers,
         computing.device,
         flops_per_token(shape, material.training.mean_context),
-        peak_flops(computing.info.name, computing.precision.dtype) or computing.matmul_rate,
+        known_peak or computing.matmul_rate,
         ranks.size,
+        is_measured=known_peak is None,
     )
     bounds = _time_bounds(settings, state, manifest)
     if fork is not None and bounds.seconds_left(state.elapsed, time.time()) <= 0:
@@ -182,6 +184,9 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
         epochs=settings.epochs,
         total_steps=state.horizon[-1][0],
         total_tokens=state.tokens_before + settings.epochs * material.training.target_tokens,
+        lr_scale=state.lr_scale,
+        best_validation=state.best_loss,
+        best_validation_step=state.best_step,
     )
     describe(link, material, model, computing, ranks, around, restored, fork, taking)
     if restored is not None:

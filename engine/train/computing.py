@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import torch
 
 from engine.estimate.calibration import SpeedKey, speed_key
+from engine.estimate.device_probe import remembered_rate
 from engine.estimate.device_use import compiles
 from engine.estimate.micro_batch import MemoryKey, memory_key
+from engine.places import cache_dir
 from engine.settings.settings import Settings
 from engine.train.hardware import (
     DeviceInfo,
@@ -31,7 +33,8 @@ class Computing:
     compile: CompileChoice
     deterministic: bool
     matmul_rate: float | None
-    """FLOP/s of a large matrix product, measured now; only on cpu, whose peak no table tells."""
+    """FLOP/s of a large matrix product, the best that was measured, now or by a probe; only on cpu, whose peak no table
+    tells."""
 
     @property
     def device(self) -> torch.device:
@@ -96,6 +99,8 @@ def choose_computing(settings: Settings, warn: Callable[[str], None], place: Pla
         torch.set_num_threads(threads.threads)
         said.append(f"threads: {threads.why}")
         matmul_rate = measure_matmul(choice.device.torch_device, precision.torch_dtype, seconds=0.1)
+        before = remembered_rate(cache_dir(), precision.dtype, threads.threads)
+        matmul_rate = max(matmul_rate, before or 0.0)  # what else runs on the machine now makes it measure less
         said.append(f"matrix products: {matmul_rate / 1e9:.0f} GFLOP/s")
     for line in said:
         print(line, flush=True)  # noqa: T201 - trainer.log is where the choices are explained

@@ -14,7 +14,9 @@ class Reporter:
     """Writes one log line an interval.
 
     `flops_per_token` is the model's forward and backward; `peak_flops` one device's FLOP/s in the dtype used, None
-    where it is unknown (MFU is then left out); each of `processes` has such a device.
+    where it is unknown (MFU is then left out); each of `processes` has such a device. `is_measured`: the peak is no
+    data sheet's, but what a short measurement reached; other work on the machine may have kept it low, so it rises to
+    what training itself reaches.
     """
 
     def __init__(
@@ -25,12 +27,15 @@ class Reporter:
         flops_per_token: float,
         peak_flops: float | None,
         processes: int = 1,
+        *,
+        is_measured: bool = False,
     ) -> None:
         self._link = link
         self._trackers = trackers
         self._device = device
         self._flops_per_token = flops_per_token
         self._peak_flops = peak_flops * processes if peak_flops else None
+        self._is_measured = is_measured
         self._process = psutil.Process()
 
     def log(
@@ -67,7 +72,10 @@ class Reporter:
         if loss_scale is not None:
             numbers["loss_scale"] = loss_scale
         if self._peak_flops:
-            numbers["mfu"] = round(tokens_per_s * self._flops_per_token / self._peak_flops, 4)
+            reached = tokens_per_s * self._flops_per_token
+            if self._is_measured:
+                self._peak_flops = max(self._peak_flops, reached)
+            numbers["mfu"] = round(reached / self._peak_flops, 4)
         self._link.metric(state.step, **numbers, **({} if load is None else {"expert_load": load}), **ranks)
         self._trackers.log({name: value for name, value in numbers.items() if value is not None}, state.step)
         state.interval = type(interval)()

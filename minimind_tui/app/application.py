@@ -20,6 +20,7 @@ from engine.estimate.device_probe import DeviceFacts, probe_device
 from engine.language import _, current_language, set_language
 from engine.places import cache_dir, runs_dir
 from engine.run.folder import RunFolder
+from engine.run.schema import State
 from engine.settings.settings import Settings
 from minimind_tui.app.base_screen import BaseScreen
 from minimind_tui.app.bindings import bindings_of
@@ -31,6 +32,7 @@ from minimind_tui.app.preloading import preload
 from minimind_tui.app.stylesheets import LastingStylesheet
 from minimind_tui.app.themes import OURS, variables_of
 from minimind_tui.app.widgets.top_bar import TopBar
+from minimind_tui.app.wrapping import break_chinese_lines
 from minimind_tui.core.preferences import Preferences, load_preferences, save_preferences
 from minimind_tui.core.run_index import RunIndex
 
@@ -61,6 +63,7 @@ class MinimindApp(App[int]):
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(self, *, open_first: RunFolder | None = None, problem: str = "") -> None:
+        break_chinese_lines()
         self.preferences, _already_told = load_preferences()
         self.index = RunIndex(runs_dir())
         self.device_facts: DeviceFacts | None = None
@@ -241,6 +244,12 @@ class MinimindApp(App[int]):
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether an action is offered: no way back from the first screen."""
+        if action == "back" and len(self.screen_stack) <= 2:
+            return False
+        return super().check_action(action, parameters)
+
     async def action_back(self) -> None:
         """The screen before; home is the last."""
         if len(self.screen_stack) > 2:
@@ -306,12 +315,15 @@ class MinimindApp(App[int]):
         if not live:
             self.exit(0)
         else:
-            self.push_screen(leave_dialog(live), self._leave_as)
+            self.push_screen(leave_dialog(live, self._paused()), self._leave_as)
+
+    def _paused(self) -> set[str]:
+        return {entry.folder.id for entry in self.index.live if entry.seen.state is State.PAUSED}
 
     def _leave_as(self, choice: str | None) -> None:
         live = [entry.folder for entry in self.index.live]
         if choice == "detach":
-            self.farewell = farewell(live, stopped=False)
+            self.farewell = farewell(live, self._paused(), stopped=False)
             self.exit(0)
         elif choice == "stop":
             from minimind_tui.core import run_actions
@@ -319,12 +331,12 @@ class MinimindApp(App[int]):
             with guarded(self, _("Stopping failed")):
                 for folder in live:
                     run_actions.request(folder, "stop")
-                self.farewell = farewell(live, stopped=True)
+                self.farewell = farewell(live, self._paused(), stopped=True)
                 self.exit(0)
 
     def leave_for_signal(self, number: int) -> None:
         """End because a signal said so; what trains goes on."""
-        self.farewell = farewell([entry.folder for entry in self.index.live], stopped=False)
+        self.farewell = farewell([entry.folder for entry in self.index.live], self._paused(), stopped=False)
         self.exit(return_code=128 + number)
 
     # -- palette

@@ -93,11 +93,11 @@ class TextDialog(ModalScreen[str | None]):
             dialog.border_title = Content(self._title)
             with VerticalScroll(id="body", can_focus=False):
                 yield PlainText(self._body)
-            yield Input(self._value, placeholder=self._placeholder, id="text")
+            yield Input(self._value, placeholder=self._placeholder, id="text", compact=True)
             yield PlainText("", id="problem")
             with Horizontal(id="choices"):
-                yield Button(_("OK"), id="ok", variant="primary")
-                yield Button(_("Cancel"), id="cancel")
+                yield Button(Content(_("OK")), id="ok", variant="primary", compact=True)
+                yield Button(Content(_("Cancel")), id="cancel", compact=True)
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()

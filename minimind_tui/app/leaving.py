@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from engine.language import _
@@ -17,27 +17,41 @@ GRACE_SECONDS = 3.0
 """How long an application that was told to end may take before it is ended."""
 
 
-def leave_dialog(training: list[RunFolder]) -> ChoiceDialog:
-    """Asks what is to become of the runs that train; answers `detach`, `stop`, `stay` or None."""
-    names = "\n".join(folder.id for folder in training[:5])
+def leave_dialog(live: list[RunFolder], paused: Collection[str] = ()) -> ChoiceDialog:
+    """Asks what is to become of the runs that live; answers `detach`, `stop`, `stay` or None. `paused`: ids of those
+    that are."""
+    names = "\n".join(folder.id for folder in live[:5])
+    if all(folder.id in paused for folder in live):
+        state, needs, keep = _("Paused:"), _("A paused run does not need this window."), _("Leave it paused")
+    else:
+        state, needs, keep = (
+            _("Still training:"),
+            _("Training does not need this window."),
+            _("Detach and keep training"),
+        )
     return ChoiceDialog(
         _("Leave minimind-tui?"),
-        _("Still training:") + f"\n{names}\n\n" + _("Training does not need this window."),
+        f"{state}\n{names}\n\n{needs}",
         [
-            Choice("detach", _("Detach and keep training"), "d", "primary"),
+            Choice("detach", keep, "d", "primary"),
             Choice("stop", _("Save and stop"), "x", "warning"),
             Choice("stay", _("Stay"), "s"),
         ],
     )
 
 
-def farewell(training: list[RunFolder], *, stopped: bool) -> list[str]:
+def farewell(live: list[RunFolder], paused: Collection[str] = (), *, stopped: bool) -> list[str]:
     """What the shell shows: how to come back to each run, or to go on with it."""
-    if stopped:
-        words = (_("{run} saves and stops."), _("  Go on later: minimind resume {run}"))
-    else:
-        words = (_("{run} goes on by itself."), _("  Come back: minimind-tui {run}"))
-    return [line.format(run=folder.id) for folder in training for line in words]
+    lines = []
+    for folder in live:
+        if stopped:
+            words = (_("{run} saves and stops."), _("  Go on later: minimind resume {run}"))
+        elif folder.id in paused:
+            words = (_("{run} stays paused."), _("  Come back: minimind-tui {run}"))
+        else:
+            words = (_("{run} goes on by itself."), _("  Come back: minimind-tui {run}"))
+        lines += [line.format(run=folder.id) for line in words]
+    return lines
 
 
 def listen_to_signals(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from screens import screen_text
 from textual.app import App, ComposeResult
+from textual.content import Content
 from textual.events import MouseScrollUp
 
 from engine.run.folder import RunFolder
@@ -332,3 +333,31 @@ async def test_a_plain_line(tmp_path: Path) -> None:
         assert "┤" in screen_text(pilot.app)  # type: ignore[arg-type]
         with pytest.raises(ValueError, match="2 positions for 1 values"):
             plot.show([1, 2], [1.0])
+
+
+async def test_a_legend_that_does_not_fit_is_cut_rather_than_left_out(tmp_path: Path) -> None:
+    kinds = [("checkpoint", {}), ("sample", {}), ("control", {"accepted": True}), ("resumed", {})]
+    events: list[dict[str, object]] = [
+        {"kind": kind, "step": 20 + 40 * place, **more} for place, (kind, more) in enumerate(kinds)
+    ]
+    app = Charts(view_of(tmp_path / "run", curve(200), events))
+    async with app.run_test(size=(100, 30)) as pilot:
+        chart = app.query(MetricChart).first()
+        whole = "◆ checkpoint  ▾ sample  ● request  » resumed"
+        assert str(chart.border_subtitle) == whole
+        await pilot.resize_terminal(42, 30)
+        await pilot.pause()
+        assert str(chart.border_subtitle) == "◆ checkpoint  ▾ sample  ● request …"
+        await pilot.resize_terminal(42, 12)
+        await pilot.pause()
+        assert not chart.border_subtitle, "a chart too low for marks explains none"
+
+
+async def test_a_small_chart_s_title_is_no_cut_number(tmp_path: Path) -> None:
+    app = Charts(view_of(tmp_path / "run", curve(200)))
+    async with app.run_test(size=(100, 30)) as pilot:
+        small = app.query(MetricChart).last()
+        assert Content.from_markup(small.border_title).plain == "LR  5.0e-06"
+        await pilot.resize_terminal(14, 30)
+        await pilot.pause()
+        assert Content.from_markup(small.border_title).plain == "LR"

@@ -82,3 +82,15 @@ async def test_a_signal_ends_it_without_asking(workspace: Path) -> None:
         app.leave_for_signal(15)
         await until(pilot, lambda: app.return_code is not None)
     assert app.return_code == 143 and folder.id in app.farewell[0] and not folder.control.exists()
+
+
+async def test_a_paused_run_is_not_said_to_train(workspace: Path) -> None:
+    folder = write_run(workspace, steps=150, total_steps=600, state=State.PAUSED)
+    async with running(size=(80, 24)) as (app, pilot):
+        await pilot.press("q")
+        await pilot.pause()
+        text = screen_text(app)
+        assert "Paused:" in text and "Leave it paused" in text and "Still training" not in text
+        await pilot.press("d")
+        await until(pilot, lambda: app.return_code is not None)
+    assert app.farewell == [f"{folder.id} stays paused.", f"  Come back: minimind-tui {folder.id}"]

@@ -7,7 +7,8 @@ from training_runs import final_weights
 from engine.run.checkpoints import scan
 from engine.run.control import send_request
 from engine.run.jsonl_log import read_lines
-from engine.run.schema import State
+from engine.run.schema import Reason, State
+from engine.run.status import read_status
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +78,19 @@ def test_a_changed_learning_rate_holds_from_the_next_update_is_saved_and_survive
     changed = answer["step"]
     assert rates[:changed] == [1e-2] * changed
     assert rates[changed:] == [5e-3] * (len(rates) - changed) and len(rates) > 7
+
+
+def test_a_resumed_run_tells_its_factor_and_its_best_validation_before_anything_is_made_anew(workshop):
+    run = workshop.make(save_interval=0, eval_interval=2)
+    asks = {3: ("set", {"lr_scale": 0.5}), 6: ("stop", {})}
+    trainer, _answers = train_and_ask(workshop, run, asks)
+    best = trainer.state.best_loss, trainer.state.best_step
+    resumed = workshop.trainer(run)
+    told = read_status(run.status)
+    assert told.attempt == 2 and told.lr_scale == 0.5
+    assert best[0] is not None and (told.best_validation, told.best_validation_step) == best
+    with resumed.stream:
+        resumed.link.finish(State.STOPPED, Reason.REQUEST, "")
 
 
 def test_a_sample_is_written_as_asked(workshop):

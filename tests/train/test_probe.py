@@ -11,7 +11,7 @@ import torch
 
 from engine.errors import UserError
 from engine.estimate import device_probe
-from engine.estimate.device_probe import DeviceFacts, nvidia_driver, probe_device
+from engine.estimate.device_probe import DeviceFacts, nvidia_driver, probe_device, remembered_rate
 from engine.train.hardware import Machine, read_machine
 from engine.train.matmul_rate import measure_matmul
 from engine.worker import probe
@@ -179,3 +179,18 @@ def test_the_driver_s_version_is_read(tmp_path: Path) -> None:
     assert nvidia_driver(tmp_path) == "580.65.06"
     file.write_text("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.82.07  Release Build\n")
     assert nvidia_driver(tmp_path) == "580.82.07"
+
+
+def test_the_best_rate_that_a_probe_measured_here_is_remembered(tmp_path: Path, printed: Any) -> None:
+    def probed(name: str, **changes: object) -> None:
+        (tmp_path / f"device-{name}.json").write_text(json.dumps(printed | changes), encoding="utf-8")
+
+    threads = printed["threads"]
+    assert remembered_rate(tmp_path, "fp32", threads) is None
+    probed("disturbed", device="cpu", matmul_flops={"fp32": 2e10})
+    probed("quiet", device="cpu", matmul_flops={"fp32": 6e10})
+    probed("elsewhere", device="cpu", matmul_flops={"fp32": 9e10}, host="another")
+    probed("gpu", device="cuda:0", matmul_flops={"fp32": 9e12})
+    (tmp_path / "device-torn.json").write_text("{", encoding="utf-8")
+    assert remembered_rate(tmp_path, "fp32", threads) == 6e10
+    assert remembered_rate(tmp_path, "bf16", threads) is None and remembered_rate(tmp_path, "fp32", threads + 1) is None

@@ -223,3 +223,13 @@ def test_a_new_save_dir_is_refused_when_it_holds_other_weights(workshop):
     with pytest.raises(UserError, match="unknown origin"):
         apply_changes(plan_resume(run, {"save_dir": "new"}))
     assert 'save_dir = "new"' not in run.run_toml.read_text()
+
+
+def test_no_mfu_is_above_all_that_the_device_can_when_its_peak_was_measured_too_low(workshop):
+    trainer = workshop.trainer(workshop.make(eval_interval=0, max_steps=4))
+    trainer.reporter._peak_flops = 1.0
+    with trainer.stream:
+        stop = trainer.run()
+    trainer.link.finish(stop.state, stop.reason, stop.message)
+    shares = [line["mfu"] for line in read_lines(trainer.link.folder.metrics) if line["kind"] == "train"]
+    assert len(shares) == 4 and all(0 < share <= 1 for share in shares) and max(shares) == 1

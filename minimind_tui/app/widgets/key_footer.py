@@ -13,11 +13,17 @@ _ALWAYS = ("help", "leave")
 
 
 class KeyFooter(Footer):
-    """A footer that leaves out whole keys, the last first, where the terminal is too narrow for all of them."""
+    """A footer that leaves out whole keys, the last first, where the terminal is too narrow for all of them.
+
+    Two columns lie between keys where all of them have room, else one.
+    """
 
     DEFAULT_CSS = """
+    KeyFooter { padding: 0 1; }
     KeyFooter > .always { dock: right; width: auto; height: 1; background: $footer-background; padding: 0 0 0 1; }
     KeyFooter > .always FooterKey { margin: 0 0 0 1; }
+    KeyFooter.-roomy > FooterKey { margin-right: 2; }
+    KeyFooter.-roomy > .always FooterKey { margin: 0 0 0 2; }
     """
 
     def __init__(self) -> None:
@@ -30,10 +36,10 @@ class KeyFooter(Footer):
         keys: list[Any] = [widget for widget in super().compose() if hasattr(widget, "key_display")]
         always = sorted((key for key in keys if key.action in _ALWAYS), key=lambda key: _ALWAYS.index(key.action))
         self._drawn = self._wanted() if keys else None
-        room = self.app.size.width - _width(always) - 1
-        for key in keys:
-            if key.action in _ALWAYS:
-                continue
+        room = self.app.size.width - 2 - _width(always) - 1
+        others = [key for key in keys if key.action not in _ALWAYS]
+        self.set_class(_width(others) + len(keys) <= room, "-roomy")
+        for key in others:
             room -= _width([key])
             if room < 0:
                 break

@@ -21,6 +21,8 @@ from minimind_tui.safe_text import one_line
 
 _ZOOM, _PAN = 0.5, 0.25
 _MARKS_FROM_HEIGHT = 8
+_BESIDE_TITLE = 4
+"""Columns of the border and blanks beside a chart's title."""
 _LABELS = 7
 """About the columns beside a chart's curves."""
 
@@ -172,10 +174,11 @@ class MetricChart(ChartKeys):
         """Draw anew, titles included."""
         picture = self._picture(1)
         self.whole = None if picture is None else picture.whole
-        value = "" if picture is None or picture.last is None else self._in_words(picture.last)
-        self.border_title = Content.assemble(
-            one_line(self.title), ("  " + value if value else "", "not bold $foreground")
-        )
+        value = "" if picture is None or picture.last is None else "  " + self._in_words(picture.last)
+        title = one_line(self.title)
+        if cell_len(title + value) > self.size.width - _BESIDE_TITLE:
+            value = ""  # a chart as small as that has the number inside
+        self.border_title = Content.assemble(title, (value, "not bold $foreground"))
         self.border_subtitle = Content(self._subtitle())
         self.refresh()
 
@@ -186,10 +189,14 @@ class MetricChart(ChartKeys):
         if reading is not None:
             return self._reading_in_words(reading)
         words_ = self.state.words(self.metric, self.whole)
-        kinds = dict.fromkeys(mark.kind for mark in self._marks)
-        legend = "  ".join(f"{self._sign(kind)} {mark_word(kind)}" for kind in kinds)
-        both = "  ".join(part for part in (words_, legend) if part)
-        return both if self.is_maximized or cell_len(both) <= self.size.width - 4 else words_
+        has_marks = self.content_size.height >= _MARKS_FROM_HEIGHT
+        kinds = dict.fromkeys(mark.kind for mark in self._marks if has_marks)
+        told = [*([words_] if words_ else []), *(f"{self._sign(kind)} {mark_word(kind)}" for kind in kinds)]
+        text, room = "  ".join(told), self.size.width - _BESIDE_TITLE
+        while len(told) > 1 and not self.is_maximized and cell_len(text) > room:
+            told.pop()
+            text = "  ".join(told) + " …"
+        return text if self.is_maximized or cell_len(text) <= room else words_
 
     def _reading_in_words(self, reading: Reading) -> str:
         value = _("no number") if math.isnan(reading.value) else self._in_words(reading.value)

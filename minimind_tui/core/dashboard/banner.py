@@ -19,6 +19,8 @@ SLOW_TO_STOP_SECONDS = 20.0
 """A stop that has not come to its end for so long may be made at once instead."""
 
 _LOG_LINES = 3
+_FULL_STOPS = ("。", "！", "？")
+"""Signs that no blank stands behind."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,10 @@ def _how_to_use(folder: RunFolder, weights: Path | None) -> tuple[str, ...]:
 
 
 def _text(*sentences: str) -> str:
-    return " ".join(sentence for sentence in sentences if sentence)
+    text = ""
+    for sentence in filter(None, sentences):
+        text += ("" if not text or text.endswith(_FULL_STOPS) else " ") + sentence
+    return text
 
 
 def _tail(last_log: Sequence[str]) -> tuple[str, ...]:

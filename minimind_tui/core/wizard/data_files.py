@@ -33,11 +33,13 @@ def data_choices(usual: str) -> list[DataChoice]:
 
 def _listed(value: str, path: Path, usual: str) -> str:
     origin = _("built in") if path.parent == builtin_dir("datasets") else ""
+    if value == usual:
+        origin = _("the preset's")  # says more, and there is little room
     try:
         size = words.size(path.stat().st_size)
     except OSError:
         size = ""
-    return _parts(path.name, size, origin, _("the preset's") if value == usual else "")
+    return _parts(path.name, size, origin)
 
 
 def _parts(name: str, *others: str) -> str:

@@ -174,3 +174,11 @@ async def test_the_language_changes_in_place(workspace: Path) -> None:
         await until(pilot, lambda: "Settings that differ" not in screen_text(app))
         await pilot.pause()
         assert screen.metric == METRICS[1] and "learning_rate" in screen_text(app)
+
+
+async def test_names_are_whole_where_there_is_room(workspace: Path) -> None:
+    names = ("mini", "mini-with-more-data")
+    async with comparing(*(write_run(workspace, name, steps=20) for name in names)) as (app, pilot, _screen):
+        await until_shown(pilot, "Settings that differ")
+        table = screen_text(app).partition("Numbers and settings")[2]
+        assert all(f"20261124-031500-{name} " in table.splitlines()[1] for name in names), table

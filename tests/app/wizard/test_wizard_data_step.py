@@ -118,7 +118,7 @@ BAD = [
 async def test_a_bad_file_is_explained_where_it_is_chosen(workspace: Path) -> None:
     for place, (content, _words) in enumerate(BAD):
         (workspace / f"bad{place}.jsonl").write_bytes(content)
-    async with running(size=(120, 36)) as (app, pilot):
+    async with running(size=(180, 36)) as (app, pilot):
         screen = await at_step(app, pilot, "data")
         path = screen.query_one("#data-path", FormInput)
         good = path.value
@@ -186,3 +186,10 @@ async def test_texts_of_the_data_are_nobody_s_markup(workspace: Path) -> None:
         await pilot.press("up")
         await until_shown(pilot, "[bold red]see[/]")
         assert "[@click=app.quit]this[/]" in flat(app)
+
+
+async def test_what_a_file_is_stands_whole_beside_it(workspace: Path) -> None:
+    async with running(size=(120, 36)) as (app, pilot):
+        await at_step(app, pilot, "data")
+        line = next(line for line in screen_text(app).splitlines() if "mini_pretrain_data.jsonl ·" in line)
+        assert "the preset's" in line.split("││")[0], line

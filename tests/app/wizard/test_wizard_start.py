@@ -23,8 +23,8 @@ async def ended(pilot: Pilot[int], workspace: Path) -> None:
     await until(pilot, lambda: all(not observe(folder).is_live for folder in runs(workspace)), 20)
 
 
-@pytest.mark.parametrize("key", ["enter", "ctrl+n"])
-async def test_one_key_alone_starts_the_smoke_test(workspace: Path, key: str) -> None:
+async def test_one_key_alone_starts_the_smoke_test(workspace: Path) -> None:
+    key = "enter"
     async with running(size=(80, 24)) as (app, pilot):
         screen = await opened(app, pilot)
         for step in ("preset", "data", "settings"):
@@ -42,6 +42,21 @@ async def test_one_key_alone_starts_the_smoke_test(workspace: Path, key: str) ->
         await pilot.press("escape")
         await pilot.pause()
         assert not isinstance(app.screen, WizardScreen), "from the dashboard one comes back to where one was before"
+
+
+async def test_going_on_from_step_to_step_ends_at_the_review_and_starts_nothing(workspace: Path) -> None:
+    async with running(size=(80, 24)) as (app, pilot):
+        screen = await opened(app, pilot)
+        for step in ("preset", "data", "settings"):
+            assert "Next" in screen_text(app).splitlines()[-1]
+            await pilot.press("ctrl+n")
+            await until(pilot, lambda step=step: screen.draft.step != step and screen.focused is not None)
+        await foreseen(pilot, screen)
+        await pilot.press("ctrl+n", "ctrl+n")
+        await pilot.pause()
+        assert app.screen is screen and screen.draft.step == "review" and not runs(workspace)
+        footer = screen_text(app).splitlines()[-1]
+        assert "Start" in footer and "Next" not in footer
 
 
 async def test_hammering_enter_starts_one_run(workspace: Path) -> None:

@@ -33,12 +33,12 @@ class LearningRateDialog(ModalScreen[float | None]):
                 )
             )
             yield PlainText(rate_now(self._status), id="now")
-            yield Input("", placeholder="0.5", id="text")
+            yield Input("", placeholder="0.5", id="text", compact=True)
             yield PlainText("", id="then")
             yield PlainText("", id="problem")
             with Horizontal(id="choices"):
-                yield Button(Content(_("Change it")), id="ok", variant="primary")
-                yield Button(Content(_("Cancel")), id="cancel")
+                yield Button(Content(_("Change it")), id="ok", variant="primary", compact=True)
+                yield Button(Content(_("Cancel")), id="cancel", compact=True)
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()

@@ -11,7 +11,7 @@ from minimind_tui.app.texts import styled
 from minimind_tui.core.comparison import Comparison, Row
 
 _GAP = 2
-_LEAST_VALUE, _MOST_VALUE, _MOST_NAME = 9, 26, 24
+_LEAST_VALUE, _MOST_VALUE, _MOST_NAME = 9, 40, 24
 
 
 def comparison_lines(comparison: Comparison, signs: Sequence[tuple[str, str]], width: int) -> list[Content]:
@@ -20,7 +20,9 @@ def comparison_lines(comparison: Comparison, signs: Sequence[tuple[str, str]], w
     rows = [*comparison.numbers, *comparison.differing]
     name_width = min(_MOST_NAME, max((cell_len(row.name) for row in rows), default=0), max(8, width // 3))
     count = max(1, len(comparison.names))
-    value_width = max(_LEAST_VALUE, min(_MOST_VALUE, (width - name_width) // count - _GAP))
+    heads = [cell_len(name) + 2 for name in comparison.names]
+    wanted = max([*heads, *(cell_len(value) + 1 for row in rows for value in row.values)], default=0)
+    value_width = max(_LEAST_VALUE, min(_MOST_VALUE, wanted, (width - name_width) // count - _GAP))
     head = styled(" " * name_width)
     for name, (sign, style) in zip(comparison.names, signs, strict=True):
         label = cut_middle(name, value_width - cell_len(sign) - 1)

@@ -46,7 +46,7 @@ class ForkDialog(ModalScreen[ForkPlan | None]):
             dialog.border_title = Content(_("Fork {run}").format(run=one_line(self._folder.id)))
             yield PlainText(_("From the checkpoint of step"), classes="heading")
             yield Choices(self._options(), str(self._infos[0].step), follow=True, name="checkpoint")
-            yield PlainText(_("Settings that are to be others, one a line"), classes="heading")
+            yield PlainText(_("Changed settings, one a line"), classes="heading")
             yield TextArea(
                 "",
                 id="changes",

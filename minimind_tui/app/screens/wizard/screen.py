@@ -38,6 +38,7 @@ _PANES: dict[Step, type[StepPane]] = {
     "review": ReviewStep,
 }
 _ONLY_IN: dict[str, tuple[Step, ...]] = {
+    "next_step": ("preset", "data", "settings"),  # what costs hours or money is started by name, not by going on
     "previous_step": ("data", "settings", "review"),
     "start_run": ("review",),
     "toggle_advanced": ("settings",),
@@ -169,12 +170,10 @@ class WizardScreen(BaseScreen):
         return self.draft.step in _ONLY_IN.get(action, STEPS)
 
     async def action_next_step(self) -> None:
-        """The next step; from the last one the start."""
+        """The next step."""
         pane = self.pane
         if isinstance(pane, PresetStep):
             pane.take()
-        elif isinstance(pane, ReviewStep):
-            self.action_start_run()
         elif pane is not None:
             await self._show_step(STEPS[STEPS.index(pane.step) + 1])
 
@@ -185,7 +184,11 @@ class WizardScreen(BaseScreen):
             await self._show_step(STEPS[place - 1])
 
     async def on_go_on(self, event: GoOn) -> None:
-        if event.step == self.draft.step:  # else said twice, and heard once
+        if event.step != self.draft.step:
+            return  # said twice, and heard once
+        if event.step == "review":
+            self.action_start_run()
+        else:
             await self.action_next_step()
 
     async def on_step_bar_picked(self, event: StepBar.Picked) -> None:
