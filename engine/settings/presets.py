@@ -46,7 +46,7 @@ def preset_paths() -> dict[str, Path]:
     """Every preset by name: the built-in ones, then the workspace's ./presets, which win."""
     found: dict[str, Path] = {}
     for folder in (builtin_dir("presets"), workspace() / "presets"):
-        found |= {path.stem: path for path in sorted(folder.glob("*.toml"))}
+        found |= {path.stem: path for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem)}
     return found
 
 

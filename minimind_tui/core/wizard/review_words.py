@@ -20,8 +20,13 @@ def review_lines(foresight: Foresight, price: Price | None) -> Iterator[tuple[st
     if preview.parameters is not None:
         yield (
             _("model"),
-            _("{model}: {architecture}, {layers} layers, {width} wide").format(
-                model=words.model_size(preview.parameters, preview.active_parameters),
+            (
+                _("{parameters} parameters: {architecture}, {layers} layers, {width} wide")
+                if preview.active_parameters == preview.parameters
+                else _("{parameters} parameters ({active} active): {architecture}, {layers} layers, {width} wide")
+            ).format(
+                parameters=words.count(preview.parameters),
+                active=words.count(preview.active_parameters),
                 architecture=settings.architecture,
                 layers=settings.num_hidden_layers,
                 width=settings.hidden_size,

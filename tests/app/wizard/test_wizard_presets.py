@@ -39,11 +39,11 @@ async def test_the_arrows_go_from_card_to_card(workspace: Path) -> None:
         await pilot.press("up", "left")
         assert under_cursor(app) == "mini"
         await pilot.press("down", "down")
-        assert under_cursor(app) == "minimind2"
+        assert under_cursor(app) == "full-moe"
         await pilot.resize_terminal(120, 36)
         await pilot.pause()
         await pilot.press("right")
-        assert under_cursor(app) == "minimind3"
+        assert under_cursor(app) == "mini-moe"
         await pilot.press("up")
         assert under_cursor(app) == "full"
 
@@ -72,7 +72,7 @@ async def test_a_card_is_taken_with_the_mouse(workspace: Path) -> None:
 async def test_a_broken_preset_is_shown_with_its_error_and_not_taken(workspace: Path) -> None:
     write_preset(workspace, "broken", "[training]\nepochs = 0\n[red]\n")
     write_preset(workspace, "wrong", "[training]\nepochs = 0\n")
-    async with running(size=(110, 48)) as (app, pilot):
+    async with running(size=(110, 72)) as (app, pilot):
         screen = await opened(app, pilot)
         text = flat(app)
         assert "It cannot be used: " in text and "unknown table [red]" in text and "epochs = 0" in text
@@ -86,7 +86,7 @@ async def test_a_broken_preset_is_shown_with_its_error_and_not_taken(workspace: 
 
 async def test_texts_of_presets_are_nobody_s_markup(workspace: Path) -> None:
     write_preset(workspace, "a[b]c", '[preset]\nsummary = "[red]not[/red] [@click=app.quit]markup"\n')
-    async with running(size=(120, 36)) as (app, pilot):
+    async with running(size=(120, 60)) as (app, pilot):
         await opened(app, pilot)
         text = screen_text(app)
         assert "[red]not[/red] [@click=app.quit]markup" in text and "a[b]c" in text
