@@ -2,7 +2,6 @@
 
 import platform
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -160,6 +159,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk) -> Trainer:
         link,
         trackers,
         computing.device,
+        scaler,
         flops_per_token(shape, material.training.mean_context),
         peak_flops(computing.info.name, computing.precision.dtype) or computing.matmul_rate,
     )
@@ -320,13 +320,15 @@ def _speed(
             "saved_bytes_per_s": rate(saved, saver.last_seconds),
         }
 
-    return SpeedRecorder(
+    recorder = SpeedRecorder(
         cache_dir(),
-        replace(computing.speed_key(settings, vocab_size), batch_size=micro_batch.rows),
+        computing.speed_key(settings, vocab_size),
         rows_per_update=settings.rows_per_update,
-        accumulation_steps=micro_batch.per_update,
+        accumulation_steps=settings.accumulation_steps,
         between=between,
     )
+    recorder.measure_other(micro_batch.rows, micro_batch.per_update)
+    return recorder
 
 
 def _save_plan(settings: Settings, manifest: Manifest) -> SavePlan:

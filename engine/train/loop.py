@@ -173,14 +173,13 @@ class Trainer:
             "lr": lr,
             "micro_batch": 0,
             "skipped": state.skipped,
-            "loss_scale": self.updater.scaler.scale if self.updater.scaler.enabled else None,
+            "loss_scale": self.updater.scaler.shown,
             "total_steps": self.horizon.end,
             "eta_s": self.eta.seconds_left(self.horizon.end),
         }
         self.link.note(phase=Phase.TRAINING, **changes)
         if self._is_last or state.step % self.settings.log_interval == 0:
-            scale = changes["loss_scale"]
-            self.reporter.log(state, lr, result.grad_norm, self._shown_epoch, loss_scale=scale)
+            self.reporter.log(state, lr, result.grad_norm, self._shown_epoch)
 
     def _note_skipped(self, result: UpdateResult) -> None:
         """Count and report an update whose gradient was not finite; a loss scale still searching is no trouble."""

@@ -4,6 +4,7 @@ import psutil
 import torch
 
 from engine.run.worker_link import WorkerLink
+from engine.train.optimizers import LossScaler
 from engine.train.state import TrainerState
 from engine.train.trackers import Trackers
 
@@ -20,20 +21,20 @@ class Reporter:
         link: WorkerLink,
         trackers: Trackers,
         device: torch.device,
+        scaler: LossScaler,
         flops_per_token: float,
         peak_flops: float | None,
     ) -> None:
         self._link = link
         self._trackers = trackers
         self._device = device
+        self._scaler = scaler
         self._flops_per_token = flops_per_token
         self._peak_flops = peak_flops
         self._process = psutil.Process()
 
-    def log(
-        self, state: TrainerState, lr: float, grad_norm: float, epoch: int, *, loss_scale: float | None = None
-    ) -> None:
-        """Write the interval that ends with this update, and begin the next. `loss_scale`: in fp16."""
+    def log(self, state: TrainerState, lr: float, grad_norm: float, epoch: int) -> None:
+        """Write the interval that ends with this update, and begin the next."""
         interval = state.interval
         tokens_per_s = interval.tokens_per_second
         numbers = {
@@ -48,8 +49,8 @@ class Reporter:
             "memory": self._memory(),
             "skipped": state.skipped,
         }
-        if loss_scale is not None:
-            numbers["loss_scale"] = loss_scale
+        if (scale := self._scaler.shown) is not None:
+            numbers["loss_scale"] = scale
         if self._peak_flops:
             numbers["mfu"] = round(tokens_per_s * self._flops_per_token / self._peak_flops, 4)
         self._link.metric(state.step, **numbers)

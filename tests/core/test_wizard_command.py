@@ -72,7 +72,7 @@ def values_of(name: str) -> st.SearchStrategy[Any]:
         return st.booleans()
     if spec.kind == "choice":
         return st.sampled_from([{"on": True, "off": False}.get(choice, choice) for choice in spec.choices])
-    if spec.kind == "int" or name in ("head_dim", "intermediate_size", "num_workers", "num_threads"):
+    if spec.kind == "int" or name in ("head_dim", "intermediate_size", "num_workers", "num_threads", "batch_size"):
         numbers = st.integers(int(bounds.get("ge", 0)), int(bounds.get("le", 10**9)))
         return numbers if spec.kind == "int" else numbers | st.just("auto")
     if spec.kind in ("float", "auto_number"):
