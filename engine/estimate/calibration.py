@@ -9,8 +9,9 @@ from typing import Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from engine.estimate.detection import DeviceKind
 from engine.estimate.device_probe import DeviceFacts
-from engine.estimate.device_use import DeviceKind, compiles, device_use, repeats
+from engine.estimate.device_use import compiles, device_use, repeats
 from engine.run.atomic import write_atomic
 from engine.settings.network import shape_from_settings
 from engine.settings.settings import Settings

@@ -36,7 +36,9 @@ class DeviceFacts(BaseModel):
 
     `dtypes` are those the device multiplies in hardware, `dtype` the one `auto` takes. `matmul_flops` is the measured
     rate of a large matrix product in FLOP/s by dtype, an upper bound for training. `notes` are sentences on what is
-    left unused, `cores` the physical ones this process may use.
+    left unused, `cores` the physical ones this process may use. `detected` names the row of the device's table
+    (engine.estimate.detection), `matmul` and `attention` are what it computes them with, `compile_why` whether `auto`
+    compiles and why (whether the compiler then works, a run tries when it starts).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,6 +63,10 @@ class DeviceFacts(BaseModel):
     threads: int
     threads_why: str
     matmul_flops: dict[str, float]
+    detected: str = ""
+    matmul: str = ""
+    attention: str = ""
+    compile_why: str = ""
 
 
 def probe_device(cache_dir: Path, refresh: bool = False) -> DeviceFacts:

@@ -1,16 +1,11 @@
 """The device and precision that settings mean on a machine whose facts are known, chosen as training will. No torch."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from engine.estimate.detection import DeviceKind, DtypeName, Version, detect
 from engine.estimate.device_probe import DeviceFacts
 from engine.language import _
 from engine.settings.settings import Settings
-
-DeviceKind = Literal["cpu", "cuda", "mps"]
-DtypeName = Literal["fp32", "fp16", "bf16"]
-
-_BF16_CPU = {"amx_bf16", "avx512_bf16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +53,7 @@ def device_use(settings: Settings, facts: DeviceFacts) -> DeviceUse:
     if problem:
         kind = usual_kind
     same = kind == usual_kind and (kind != "cuda" or name == facts.name)
-    dtype, notes = _dtype(settings, kind, facts, same=same)
+    dtype, notes = _dtype(settings, kind, name, facts, same=same)
     threads = _threads(settings, facts) if kind == "cpu" else 0
     if threads > facts.cores:
         notes.append(
@@ -107,11 +102,13 @@ def _local(settings: Settings) -> int:
     return 1 if settings.nproc == "auto" else settings.nproc
 
 
-def _dtype(settings: Settings, kind: DeviceKind, facts: DeviceFacts, *, same: bool) -> tuple[DtypeName, list[str]]:
-    native = _native_dtypes(kind, facts, same=same)
+def _dtype(
+    settings: Settings, kind: DeviceKind, name: str, facts: DeviceFacts, *, same: bool
+) -> tuple[DtypeName, list[str]]:
+    row = detect(kind, capability=_capability(name, facts), flags=facts.cpu_features, macos=(14, 0))
+    native = set(facts.dtypes) if same else set(row.native)
     if settings.dtype == "auto":
-        elsewhere: DtypeName = "bf16" if "bf16" in native else "fp16" if kind == "cuda" else "fp32"
-        return (_name(facts.dtype) if same else elsewhere), []
+        return (_name(facts.dtype) if same else row.dtype), []
     if settings.dtype in native:
         return settings.dtype, []
     note = _("{dtype} is emulated on this {device}: training can be a hundred times slower than in {usual}.")
@@ -120,12 +117,11 @@ def _dtype(settings: Settings, kind: DeviceKind, facts: DeviceFacts, *, same: bo
     ]
 
 
-def _native_dtypes(kind: DeviceKind, facts: DeviceFacts, *, same: bool) -> set[str]:
-    if same:
-        return set(facts.dtypes)
-    if kind == "cpu":
-        return {"fp32", "bf16"} if _BF16_CPU & set(facts.cpu_features) else {"fp32"}
-    return {"fp32", "fp16", "bf16"}
+def _capability(name: str, facts: DeviceFacts) -> Version | None:
+    """The compute capability of the GPU of that name."""
+    text = next((gpu.capability for gpu in facts.gpus if gpu.name == name), "")
+    major, _dot, minor = text.partition(".")
+    return (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else None
 
 
 def _name(dtype: str) -> DtypeName:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from engine.estimate.band import Band
 from engine.estimate.calibration import Calibration
 from engine.estimate.data_facts import DataFacts
-from engine.estimate.device_use import DeviceKind, DeviceUse
+from engine.estimate.detection import DeviceKind
+from engine.estimate.device_use import DeviceUse
 from engine.estimate.size import FP32_BYTES, active_parameters, checkpoint_bytes, flops_per_token, published_bytes
 from engine.settings.settings import Settings
 from engine.settings.shape import ModelShape

@@ -1,7 +1,6 @@
 """From a run's folder to its trainer: read what was asked, load the data, make the network, restore a checkpoint."""
 
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -170,6 +169,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
         link,
         trackers,
         computing.device,
+        scaler,
         flops_per_token(shape, material.training.mean_context),
         known_peak or computing.matmul_rate,
         ranks.size,
@@ -352,13 +352,15 @@ def _speed(
             "saved_bytes_per_s": rate(saved, saver.last_seconds),
         }
 
-    return SpeedRecorder(
+    recorder = SpeedRecorder(
         cache_dir(),
-        replace(computing.speed_key(settings, vocab_size), batch_size=micro_batch.rows),
+        computing.speed_key(settings, vocab_size),
         rows_per_update=settings.rows_per_update,
-        accumulation_steps=micro_batch.per_update,
+        accumulation_steps=settings.accumulation_steps,
         between=between,
     )
+    recorder.measure_other(micro_batch.rows, micro_batch.per_update)
+    return recorder
 
 
 def _save_plan(settings: Settings, manifest: Manifest) -> SavePlan:

@@ -10,18 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from engine.errors import UserError
+from engine.estimate.detection import Detected, DeviceKind, detect
 from engine.estimate.device_probe import nvidia_driver
 from engine.language import _
 from engine.settings.nearest import did_you_mean
 
 psutil: Any = import_module("psutil")  # without type stubs of its own
-
-DeviceKind = Literal["cpu", "cuda", "mps"]
 
 Capability = tuple[int, int]
 
@@ -41,7 +40,8 @@ class Machine:
 
     `cores` are physical ones that this process may use, `memory` is in bytes; both respect a container's limits.
     `accelerator_build` is the CUDA or ROCm version this torch was built for, None for a build without; `driver` is the
-    NVIDIA driver's version whether or not torch can use it. `macos` is (0, 0) elsewhere.
+    NVIDIA driver's version whether or not torch can use it. `built_for` are the GPU architectures this torch holds code
+    for, as it names them (sm_80, compute_90, gfx90a). `macos` is (0, 0) elsewhere.
     """
 
     torch_version: str
@@ -52,6 +52,7 @@ class Machine:
     accelerator_build: str | None = None
     gpus: tuple[Gpu, ...] = ()
     driver: str | None = None
+    built_for: tuple[str, ...] = ()
     mps_built: bool = False
     mps_available: bool = False
     macos: tuple[int, int] = (0, 0)
@@ -76,16 +77,13 @@ class DeviceInfo:
 
     @property
     def native_bf16(self) -> bool:
-        """Whether bfloat16 matrix products run in hardware here; where they do not they are emulated, and slow.
+        """Whether bfloat16 matrix products run in hardware here; where they do not they are emulated, and slow."""
+        return "bf16" in self.detected.native
 
-        On cpu that takes AMX or AVX512-BF16: without either, 0.55 GFLOP/s in bfloat16 against 100 in float32 were
-        measured on one machine. On cuda it takes compute capability 8.0 (Ampere), on mps macOS 14.
-        """
-        if self.kind == "cuda":
-            return self.capability is not None and self.capability >= (8, 0)
-        if self.kind == "mps":
-            return self.macos >= (14, 0)
-        return bool(self.cpu_flags & {"amx_bf16", "avx512_bf16"})
+    @property
+    def detected(self) -> Detected:
+        """What the table of devices says of it."""
+        return detect(self.kind, capability=self.capability, flags=self.cpu_flags, macos=self.macos)
 
 
 class DeviceChoice(NamedTuple):
@@ -103,7 +101,8 @@ def choose_device(requested: str, machine: Machine, *, local_rank: int = 0, proc
     """
     kind, _colon, index_text = requested.strip().lower().partition(":")
     if kind == "auto" and not index_text:
-        kind = "cuda" if machine.gpus else "mps" if machine.mps_available else "cpu"
+        usable = machine.gpus and not _no_code_for(machine.gpus[0], machine)
+        kind = "cuda" if usable else "mps" if machine.mps_available else "cpu"
     if kind == "cuda":
         return _cuda(requested, index_text, machine, local_rank, processes)
     if index_text and index_text != "0":
@@ -113,7 +112,8 @@ def choose_device(requested: str, machine: Machine, *, local_rank: int = 0, proc
     if kind == "cpu":
         cpu = DeviceInfo("cpu", machine.cpu_name, machine.memory, cpu_flags=machine.cpu_flags, macos=machine.macos)
         asked = requested.strip().lower() == "cpu"
-        return DeviceChoice(cpu, () if asked or machine.driver is None else (_why_not_cuda(machine),))
+        left_unused = machine.driver is not None or bool(machine.gpus)
+        return DeviceChoice(cpu, (_why_not_cuda(machine),) if left_unused and not asked else ())
     raise UserError(
         _("--device {device} is not a device; use auto, cpu, cuda, cuda:N or mps.").format(device=requested)
         + did_you_mean(kind, ("auto", "cpu", "cuda", "mps"))
@@ -122,6 +122,8 @@ def choose_device(requested: str, machine: Machine, *, local_rank: int = 0, proc
 
 def _why_not_cuda(machine: Machine) -> str:
     """Why `auto` did not take the NVIDIA GPU that this machine has a driver for."""
+    if machine.gpus:
+        return _no_code_for(machine.gpus[0], machine) + " " + _("Training runs on the cpu.")
     if not machine.accelerator_build:
         return _(
             "This machine has an NVIDIA GPU (driver {driver}), but the installed PyTorch {torch} is built without "
@@ -166,7 +168,34 @@ def _cuda(requested: str, index_text: str, machine: Machine, local_rank: int, pr
     if count > 1 and processes == 1:
         notes = (_("{count} GPUs are there and one is used: cuda:{index}.").format(count=count, index=index),)
     gpu = machine.gpus[index]
+    if problem := _no_code_for(gpu, machine):
+        raise UserError(_("--device {device}: {problem}").format(device=requested, problem=problem))
     return DeviceChoice(DeviceInfo("cuda", gpu.name, gpu.memory, index, gpu.capability), notes)
+
+
+def _no_code_for(gpu: Gpu, machine: Machine) -> str:
+    """Why this torch cannot compute on a GPU for want of code for it, in a sentence; empty when it can.
+
+    Code for an architecture (sm_86) runs on later ones of the same generation, an intermediate form (compute_90) on all
+    later ones. ROCm's builds name theirs otherwise and are not judged.
+    """
+    builds = [re.fullmatch(r"(sm|compute)_(\d+)(\d)[a-z]?", name) for name in machine.built_for]
+    known = [(found[1], (int(found[2]), int(found[3]))) for found in builds if found]
+    if not known:
+        return ""
+    for kind, version in known:
+        same_generation = version[0] == gpu.capability[0]
+        if version <= gpu.capability and (kind == "compute" or same_generation):
+            return ""
+    return _(
+        "PyTorch {torch} holds no code for {device} of compute capability {capability}; it was built for {built}. "
+        "Install a PyTorch that was: an older one for an old GPU, a newer one for a new one."
+    ).format(
+        torch=machine.torch_version,
+        device=gpu.name,
+        capability=".".join(map(str, gpu.capability)),
+        built=", ".join(machine.built_for),
+    )
 
 
 def _mps(machine: Machine) -> DeviceInfo:
@@ -198,6 +227,7 @@ def read_machine() -> Machine:
         accelerator_build=torch.version.cuda or getattr(torch.version, "hip", None),
         gpus=tuple(gpus),
         driver=nvidia_driver(),
+        built_for=tuple(torch.cuda.get_arch_list()),
         mps_built=torch.backends.mps.is_built(),
         mps_available=torch.backends.mps.is_available(),
         macos=(macos[0], macos[1]) if len(macos) > 1 else (0, 0),

@@ -212,7 +212,7 @@ class Trainer:
             "lr": lr,
             "micro_batch": 0,
             "skipped": state.skipped,
-            "loss_scale": self.updater.scaler.scale if self.updater.scaler.enabled else None,
+            "loss_scale": self.updater.scaler.shown,
             "total_steps": self.horizon.end,
             "eta_s": self.eta.seconds_left(self.horizon.end),
         }
@@ -222,7 +222,7 @@ class Trainer:
             if self.ranks.size > 1:
                 self.ranks.tell(Command(Order.REPORT))
                 seconds = self._gather_seconds()
-            self.reporter.log(state, lr, result.grad_norm, self._shown_epoch, seconds, loss_scale=changes["loss_scale"])
+            self.reporter.log(state, lr, result.grad_norm, self._shown_epoch, seconds)
 
     def _gather_seconds(self) -> dict[str, list[float]]:
         """Each rank's own seconds an update, and its share of time spent waiting for data, since the last report."""

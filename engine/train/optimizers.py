@@ -209,6 +209,11 @@ class LossScaler:
         self.growth_interval = growth_interval
         self._good_updates = 0
 
+    @property
+    def shown(self) -> float | None:
+        """The scale for a log; None when there is none."""
+        return self.scale if self.enabled else None
+
     def scale_loss(self, loss: Tensor) -> Tensor:
         """The loss to call backward on."""
         return loss * self.scale if self.enabled else loss

@@ -13,13 +13,12 @@ from typing import Literal, NamedTuple
 import torch
 
 from engine.errors import UserError
+from engine.estimate.detection import DtypeName
 from engine.language import _
 from engine.settings.nearest import did_you_mean
 from engine.train.hardware import DeviceInfo
 
-DtypeName = Literal["bf16", "fp16", "fp32"]
-
-_TORCH_DTYPES: dict[DtypeName, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+TORCH_DTYPES: dict[DtypeName, torch.dtype] = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 _SPELLINGS: dict[str, DtypeName] = {
     "bf16": "bf16", "bfloat16": "bf16",
     "fp16": "fp16", "float16": "fp16", "half": "fp16",
@@ -38,7 +37,7 @@ class Precision:
     @property
     def torch_dtype(self) -> torch.dtype:
         """The dtype as torch names it."""
-        return _TORCH_DTYPES[self.dtype]
+        return TORCH_DTYPES[self.dtype]
 
     @property
     def autocast(self) -> bool:
@@ -76,19 +75,10 @@ def choose_dtype(requested: str, device: DeviceInfo) -> Precision:
 
 
 def _automatic(device: DeviceInfo) -> Precision:
-    if device.native_bf16:
-        return Precision("bf16", _("bf16: {device} multiplies it in hardware.").format(device=device.name))
-    if device.capability is not None:
-        generation = f"{device.name} (compute capability {device.capability[0]}.{device.capability[1]})"
-        if device.capability >= (7, 0):
-            return Precision("fp16", _("fp16 with loss scaling: {device} has no bf16.").format(device=generation))
-        return Precision(
-            "fp32",
-            _("fp32: {device} has no tensor cores, half precision is no faster on it.").format(device=generation),
-        )
-    if device.kind == "mps":
-        return Precision("fp32", _("fp32: bf16 on mps needs macOS 14 or later."))
-    return Precision("fp32", _("fp32: this cpu has neither AMX nor AVX512-BF16, so bf16 would be emulated, slowly."))
+    row, name = device.detected, device.name
+    if device.capability is not None and row.dtype != "bf16":
+        name += f" (compute capability {device.capability[0]}.{device.capability[1]})"
+    return Precision(row.dtype, row.why_dtype(name))
 
 
 def _warnings(dtype: DtypeName, device: DeviceInfo) -> tuple[str, ...]:
@@ -149,6 +139,10 @@ def choose_compile(
         if device.kind != "cuda":
             return CompileChoice(
                 False, _("Not compiled: on {kind} compile is only used when asked for.").format(kind=device.kind)
+            )
+        if not device.detected.compiles:
+            return CompileChoice(
+                False, _("Not compiled: torch's compiler needs a GPU of compute capability 7.0 or later.")
             )
         if deterministic:
             return CompileChoice(False, _("Not compiled: compiled code is not promised to repeat itself bit for bit."))

@@ -6,6 +6,7 @@ import psutil
 import torch
 
 from engine.run.worker_link import WorkerLink
+from engine.train.optimizers import LossScaler
 from engine.train.state import TrainerState
 from engine.train.trackers import Trackers
 
@@ -24,6 +25,7 @@ class Reporter:
         link: WorkerLink,
         trackers: Trackers,
         device: torch.device,
+        scaler: LossScaler,
         flops_per_token: float,
         peak_flops: float | None,
         processes: int = 1,
@@ -33,25 +35,16 @@ class Reporter:
         self._link = link
         self._trackers = trackers
         self._device = device
+        self._scaler = scaler
         self._flops_per_token = flops_per_token
         self._peak_flops = peak_flops * processes if peak_flops else None
         self._is_measured = is_measured
         self._process = psutil.Process()
 
     def log(
-        self,
-        state: TrainerState,
-        lr: float,
-        grad_norm: float,
-        epoch: int,
-        ranks: Mapping[str, list[float]],
-        *,
-        loss_scale: float | None = None,
+        self, state: TrainerState, lr: float, grad_norm: float, epoch: int, ranks: Mapping[str, list[float]]
     ) -> None:
-        """Write the interval that ends with this update, and begin the next.
-
-        `ranks`: what the line says of each. `loss_scale`: in fp16.
-        """
+        """Write the interval that ends with this update, and begin the next. `ranks`: what the line says of each."""
         interval = state.interval
         tokens_per_s = interval.tokens_per_second
         numbers = {
@@ -69,8 +62,8 @@ class Reporter:
         load = interval.expert_load
         if load is not None:
             numbers["aux_loss"] = interval.aux_loss
-        if loss_scale is not None:
-            numbers["loss_scale"] = loss_scale
+        if (scale := self._scaler.shown) is not None:
+            numbers["loss_scale"] = scale
         if self._peak_flops:
             reached = tokens_per_s * self._flops_per_token
             if self._is_measured:

@@ -43,6 +43,7 @@ class SpeedRecorder:
         self._rows_per_update = rows_per_update
         self._accumulation_steps = accumulation_steps
         self._between = between
+        self._can_be_asked_for = True
         self._timed = TimedUpdates()
         self._left_to_warm_up = WARM_UP_UPDATES
         self._keep_after = _FIRST_AFTER
@@ -52,6 +53,8 @@ class SpeedRecorder:
         self.keep()
         self._key = replace(self._key, batch_size=batch_size)
         self._accumulation_steps = accumulation_steps
+        # an odd micro-batch's half leaves a smaller last one: no settings ask for such an update
+        self._can_be_asked_for = batch_size * accumulation_steps == self._rows_per_update
         self._timed = TimedUpdates()
         self._left_to_warm_up = WARM_UP_UPDATES
         self._keep_after = _FIRST_AFTER
@@ -71,9 +74,7 @@ class SpeedRecorder:
     def keep(self) -> None:
         """Store what is known, if that is enough to say something."""
         timed = self._timed
-        if self._key.batch_size * self._accumulation_steps != self._rows_per_update:
-            return  # its last micro-batch is a smaller one: no settings ask for such an update
-        if timed.updates < LEAST_UPDATES or timed.seconds < LEAST_SECONDS:
+        if not self._can_be_asked_for or timed.updates < LEAST_UPDATES or timed.seconds < LEAST_SECONDS:
             return
         try:
             calibration = Calibration(

@@ -6,9 +6,9 @@ import sys
 import torch
 
 from engine.estimate.device_probe import DeviceFacts, GpuFacts
-from engine.train.hardware import DeviceInfo, Machine, choose_device, choose_threads, read_machine
+from engine.train.hardware import Machine, choose_device, choose_threads, read_machine
 from engine.train.matmul_rate import measure_matmul
-from engine.train.precision import choose_dtype
+from engine.train.precision import TORCH_DTYPES, choose_compile, choose_dtype
 
 _TELLING_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_tile", "asimd", "bf16", "sve")
 
@@ -19,7 +19,8 @@ def gather_facts(machine: Machine) -> DeviceFacts:
     precision = choose_dtype("auto", device)
     threads = choose_threads(None, machine.cores)
     torch.set_num_threads(threads.threads)
-    dtypes = _native_dtypes(device)
+    row = device.detected
+    dtypes = {str(name): TORCH_DTYPES[name] for name in row.native}
     return DeviceFacts(
         torch_version=machine.torch_version,
         accelerator_build=machine.accelerator_build,
@@ -43,17 +44,11 @@ def gather_facts(machine: Machine) -> DeviceFacts:
         threads=threads.threads,
         threads_why=threads.why,
         matmul_flops={name: measure_matmul(device.torch_device, dtype) for name, dtype in dtypes.items()},
+        detected=row.name(),
+        matmul=row.matmul(),
+        attention=row.attention(),
+        compile_why=choose_compile("auto", device, probe=lambda _device: None).why,
     )
-
-
-def _native_dtypes(device: DeviceInfo) -> dict[str, torch.dtype]:
-    """The dtypes that `device` multiplies in hardware, by our names."""
-    dtypes = {"fp32": torch.float32}
-    if device.kind != "cpu":
-        dtypes["fp16"] = torch.float16
-    if device.native_bf16:
-        dtypes["bf16"] = torch.bfloat16
-    return dtypes
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ _X_COLUMNS = {"tokens": "tokens", "time": "elapsed"}
 _NO_METRIC_OF_A_VALIDATION = frozenset({"tokens", "elapsed", "epoch"})
 """Columns that a validation's line repeats; the curve of training has them in full."""
 
-EXACT_METRICS = frozenset({"lr", "tokens", "elapsed", "epoch", "skipped"})
+EXACT_METRICS = frozenset({"lr", "tokens", "elapsed", "epoch", "skipped", "loss_scale"})
 """Columns without noise: their mean would only be wrong."""
 
 

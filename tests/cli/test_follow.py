@@ -73,6 +73,11 @@ def test_a_long_update_shows_its_micro_batches() -> None:
     assert "micro-batch 3/8" in facts
 
 
+def test_skipped_updates_are_told_once_there_are_any() -> None:
+    assert "3 updates skipped" in ProgressTracker().update(news(9, skipped=3)).facts
+    assert not any("skipped" in fact for fact in ProgressTracker().update(news(9, skipped=0)).facts)
+
+
 def test_the_loss_is_smoothed_and_a_missing_one_is_no_zero() -> None:
     tracker = ProgressTracker()
     tracker.update(news(1, metrics=[train_line(1, 4.0)]))

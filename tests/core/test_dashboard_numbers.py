@@ -82,6 +82,19 @@ def test_the_learning_rate_tells_its_factor_and_skipped_updates_are_told(tmp_pat
     assert next(n for group in groups for n in group if n.label == "Skipped").tone == "warning"
 
 
+def test_the_status_knows_skipped_updates_before_the_log_and_how_much_is_computed_at_a_time(tmp_path: Path) -> None:
+    status = {"skipped": 3, "micro_batch": 2, "micro_batches": 16, "micro_batch_rows": 16}
+    folder = write_run(tmp_path, state=State.RUNNING, status=status)
+    shown = texts(numbers_of(read(folder), None, NOW))
+    assert shown["Skipped"][0] == "3" and shown["Micro-batch"] == ("2", "of 16, 16 rows each")
+    assert "Loss scale" not in shown
+    line = {"v": 1, "t": "2026-11-24T03:15:00.123Z", "attempt": 1, "step": 500, "kind": "train", "epoch": 1}
+    line |= {"tokens": 9, "elapsed": 9.0, "loss": 2.0, "lr": 1e-4, "loss_scale": 65536.0}
+    with folder.metrics.open("ab") as file:
+        file.write(orjson.dumps(line) + b"\n")
+    assert texts(numbers_of(read(folder), None, NOW))["Loss scale"] == ("65536", "of fp16")
+
+
 def test_a_loss_that_is_no_number_does_not_spoil_the_mean(tmp_path: Path) -> None:
     folder = write_run(tmp_path, steps=100, state=State.RUNNING, nan_steps=[99, 100])
     finite = [loss_at(step) for step in range(96, 99)]

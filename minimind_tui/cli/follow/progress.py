@@ -63,6 +63,8 @@ class ProgressTracker:
             facts.append(_("loss {loss}").format(loss=words.loss(loss)))
         if status.eta_s is not None and status.state is State.RUNNING:
             facts.append(_("left {time}").format(time=words.duration(status.eta_s)))
+        if status.skipped:
+            facts.append(_("{n} updates skipped").format(n=status.skipped))
         if status.tokens_per_s is not None:
             facts.append(_("{speed} tokens/s").format(speed=words.count(status.tokens_per_s)))
         if status.lr is not None:

@@ -123,9 +123,12 @@ def _training(view: RunView, status: Status | None) -> list[Number]:
         ),
         Number(_("Grad norm"), _short(recent(view.column("grad_norm"), 10)), rank=1),
     ]
-    skipped = last_finite(view.column("skipped"))
+    skipped = (status.skipped if status is not None else None) or last_finite(view.column("skipped"))
     if skipped:
         group.append(Number(_("Skipped"), f"{skipped:.0f}", _("updates, not finite"), tone="warning"))
+    loss_scale = last_finite(view.column("loss_scale"))
+    if loss_scale is not None:
+        group.append(Number(_("Loss scale"), f"{loss_scale:g}", _("of fp16"), rank=5))
     return group
 
 
@@ -192,6 +195,8 @@ def _time(seen: Observation, now: datetime) -> list[Number]:
         group.append(Number(_("Epoch"), str(status.epoch), of, rank=7))
     if status.micro_batches is not None and status.micro_batches > 1 and seen.is_live:
         of = _("of {total}").format(total=status.micro_batches)
+        if status.micro_batch_rows is not None:
+            of = _("of {total}, {rows} rows each").format(total=status.micro_batches, rows=status.micro_batch_rows)
         group.append(Number(_("Micro-batch"), str(status.micro_batch or 0), of, rank=6))
     group.append(Number(_("Elapsed"), words.duration(status.elapsed), rank=8))
     left = seconds_left(seen)
