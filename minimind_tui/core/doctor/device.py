@@ -21,18 +21,18 @@ def examine_device(
     try:
         version = torch_version()
     except UserError as error:
-        return [problem(_("PyTorch"), str(error)), *_gpus(None, seen, environ)], None
+        return [problem("PyTorch", str(error)), *_gpus(None, seen, environ)], None
     try:
         facts = probe()
     except UserError as error:
         told = problem(
-            _("PyTorch"), str(error), _("Install PyTorch anew; its import has to work: python -c 'import torch'.")
+            "PyTorch", str(error), _("Install PyTorch anew; its import has to work: python -c 'import torch'.")
         )
         return [told, *_gpus(None, seen, environ)], None
     build = (
         _("built for {build}").format(build=facts.accelerator_build) if facts.accelerator_build else _("a cpu build")
     )
-    found = [fine(_("PyTorch"), f"{version}, {build}"), *_gpus(facts, seen, environ)]
+    found = [fine("PyTorch", f"{version}, {build}"), *_gpus(facts, seen, environ)]
     size = words.size(facts.memory)
     found += [
         fine(_("device"), f"{facts.name} ({facts.device}), {size}: {facts.detected}"),
@@ -68,7 +68,7 @@ def _compilation(facts: DeviceFacts, environ: Mapping[str, str]) -> Finding:
 
 def _gpus(facts: DeviceFacts | None, seen: GpusSeen, environ: Mapping[str, str]) -> list[Finding]:
     """What is there but not used, and the first reason on the way to it."""
-    what = _("GPU")
+    what = "GPU"
     uses_gpu = facts is not None and facts.device != "cpu"
     if seen.nvidia and not (uses_gpu and facts is not None and facts.device.startswith("cuda")):
         return [_nvidia_unused(what, facts, seen, environ)]
