@@ -116,7 +116,7 @@ def begin_micro_batch(
     found = known or load_rows(cache_dir, key)
     how = _("as this run did before") if known else _("as was found on this machine earlier")
     if found is None:
-        found, how = search(), _("the most that the memory of {device} allows").format(device=key.device)
+        found, how = search(), _("found for {device} now").format(device=key.device)
         remember(cache_dir, key, found)
     message = _("batch_size = auto: {rows} rows at a time, {count} micro-batches an update ({how}).")
     link.event(

@@ -17,7 +17,20 @@ WITH_SETTINGS = ("run", "estimate", "resume", "fork")
 
 def build_app(*, with_settings: bool = True) -> typer.Typer:
     """The Typer application. Without `with_settings`, the commands of WITH_SETTINGS lack their settings' options."""
-    from minimind_tui.cli.commands import attach, data, estimate, fork, generate, plot, presets, resume, run, runs, tui
+    from minimind_tui.cli.commands import (
+        attach,
+        data,
+        doctor,
+        estimate,
+        fork,
+        generate,
+        plot,
+        presets,
+        resume,
+        run,
+        runs,
+        tui,
+    )
 
     app = group(
         name="minimind",
@@ -50,6 +63,9 @@ def build_app(*, with_settings: bool = True) -> typer.Typer:
     app.command("generate", cls=Command, help=_("Let a trained model continue a text."))(generate.generate)
     app.add_typer(data.app, name="data")
     app.add_typer(presets.app, name="presets")
+    app.command("doctor", cls=Command, help=_("Examine this machine: PyTorch, device, disk, limits, terminal."))(
+        doctor.doctor
+    )
     return app
 
 
