@@ -118,7 +118,7 @@ BAD = [
 async def test_a_bad_file_is_explained_where_it_is_chosen(workspace: Path) -> None:
     for place, (content, _words) in enumerate(BAD):
         (workspace / f"bad{place}.jsonl").write_bytes(content)
-    async with running(size=(180, 36)) as (app, pilot):
+    async with running(size=(240, 36)) as (app, pilot):
         screen = await at_step(app, pilot, "data")
         path = screen.query_one("#data-path", FormInput)
         good = path.value
