@@ -19,6 +19,7 @@ from minimind_tui.app.guarding import tell, tell_error
 from minimind_tui.app.screens.wizard.calibrating import Calibrator
 from minimind_tui.app.screens.wizard.data_step import DataStep, LookWanted
 from minimind_tui.app.screens.wizard.drafts import keep_draft, open_draft
+from minimind_tui.app.screens.wizard.offered import ONLY_IN
 from minimind_tui.app.screens.wizard.preset_saving import PresetSaving
 from minimind_tui.app.screens.wizard.preset_step import PresetStep
 from minimind_tui.app.screens.wizard.review_step import ForesightWanted, ReasonLine, ReviewStep
@@ -37,18 +38,6 @@ _PANES: dict[Step, type[StepPane]] = {
     "settings": SettingsStep,
     "review": ReviewStep,
 }
-_ONLY_IN: dict[str, tuple[Step, ...]] = {
-    "next_step": ("preset", "data", "settings"),  # what costs hours or money is started by name, not by going on
-    "previous_step": ("data", "settings", "review"),
-    "start_run": ("review",),
-    "toggle_advanced": ("settings",),
-    "reset_field": ("settings",),
-    "find_setting": ("settings",),
-    "save_preset": ("settings", "review"),
-    "copy_command": ("settings", "review"),
-    "calibrate": ("review",),
-}
-"""Steps in which an action is offered; the others always are."""
 
 
 class WizardScreen(BaseScreen):
@@ -167,7 +156,7 @@ class WizardScreen(BaseScreen):
     # -- going from step to step
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self.draft.step in _ONLY_IN.get(action, STEPS)
+        return self.draft.step in ONLY_IN.get(action, STEPS)
 
     async def action_next_step(self) -> None:
         """The next step."""
