@@ -205,3 +205,11 @@ def test_an_auxiliary_loss_alone_is_shown(tmp_path: Path) -> None:
     view = read(folder)
     shown = texts(numbers_of(view, None, NOW, experts=expert_look(view.train.lists)))
     assert shown["Aux. loss"][0] == "0.081" and "Experts" not in shown
+
+
+def test_a_share_of_the_peak_above_all_of_it_is_not_told(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, state=State.FINISHED, steps=50)
+    folder.metrics.write_bytes(folder.metrics.read_bytes().replace(b'"mfu":0.28', b'"mfu":1.62'))
+    view = read(folder)
+    assert view.column("mfu")[-1] == 1.62
+    assert texts(numbers_of(view, None, NOW))["MFU"][0] == "–"

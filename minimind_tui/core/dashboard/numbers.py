@@ -171,7 +171,8 @@ def _speed(view: RunView, seen: Observation, manifest: Manifest | None) -> list[
     else:
         speed = recent(view.column("tokens_per_s"), 20)
         group.append(Number(_("Tokens/s"), words.count(round(speed)) if speed is not None else _UNKNOWN))
-    group.append(Number(_("MFU"), share(recent(view.column("mfu"), 20)), rank=2))
+    mfu = recent(view.column("mfu"), 20)  # above 1 only where a run's peak was measured on a busy machine: no share
+    group.append(Number(_("MFU"), share(mfu if mfu is not None and mfu <= 1 else None), rank=2))
     memory = last_finite(view.column("memory"))
     group.append(Number(_("Memory"), words.size(memory) if memory is not None else _UNKNOWN, rank=1))
     group.append(Number(_("Data wait"), share(recent(view.column("data_wait"), 20)), rank=4))
