@@ -1,9 +1,11 @@
 """How evenly a mixture of experts is used, and which experts starve."""
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.language import _
 from engine.run.interval_lists import mean_of_each
 
 STARVING_SHARE = 0.1
@@ -55,6 +57,37 @@ def starving_experts(mean: Loads, intervals: int) -> list[Starving]:
         for expert, share in enumerate(shares)
         if share < STARVING_SHARE / len(shares)
     ]
+
+
+class StarvingWatch:
+    """Says when experts begin to starve; again only after none did for a while."""
+
+    def __init__(self) -> None:
+        self._history: deque[Loads] = deque(maxlen=JUDGED_OVER)
+        self._told = False
+
+    def take(self, loads: Loads) -> str:
+        """Take in a log interval's loads; a warning in words, empty where there is nothing new to warn of."""
+        self._history.append(loads)
+        recent = recent_loads(list(self._history))
+        starving = starving_experts(mean_load(recent), len(recent))
+        told, self._told = self._told, bool(starving)
+        return starving_words(starving) if starving and not told else ""
+
+
+def starving_words(starving: Sequence[Starving]) -> str:
+    """The warning in one line."""
+    one = starving[0]
+    if len(starving) == 1:
+        return _("Expert {expert} of layer {layer} starves.").format(expert=one.expert, layer=one.layer)
+    return _("{n} experts starve, among them expert {expert} of layer {layer}.").format(
+        n=len(starving), expert=one.expert, layer=one.layer
+    )
+
+
+def what_to_change() -> str:
+    """What helps against starving experts, by the names of the settings."""
+    return _("What helps: a larger aux_loss_coef (in a fork), a longer warm-up, or fewer experts (num_experts).")
 
 
 def entropy(shares: Sequence[float]) -> float | None:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import psutil
 import torch
 
+from engine.run.expert_load import StarvingWatch, what_to_change
+from engine.run.schema import EventKind
 from engine.run.worker_link import WorkerLink
 from engine.train.optimizers import LossScaler
 from engine.train.state import TrainerState
@@ -40,6 +42,7 @@ class Reporter:
         self._peak_flops = peak_flops * processes if peak_flops else None
         self._is_measured = is_measured
         self._process = psutil.Process()
+        self._starving = StarvingWatch()
 
     def log(
         self, state: TrainerState, lr: float, grad_norm: float, epoch: int, ranks: Mapping[str, list[float]]
@@ -72,6 +75,8 @@ class Reporter:
         self._link.metric(state.step, **numbers, **({} if load is None else {"expert_load": load}), **ranks)
         self._trackers.log({name: value for name, value in numbers.items() if value is not None}, state.step)
         state.interval = type(interval)()
+        if load is not None and (warning := self._starving.take(load)):
+            self._link.event(EventKind.WARNING, state.step, message=f"{warning} {what_to_change()}")
 
     def _memory(self) -> int:
         """Bytes: the device's peak since the last line, on cpu the resident memory of this process."""

@@ -11,6 +11,9 @@ NAN = float("nan")
 BIGGEST = 1e300
 """Beyond it, a range of values is no longer finite."""
 
+NEWEST = 10
+"""Points at most that a curve's newest value, in a title or among the numbers, is the mean of."""
+
 _BARS = "▁▂▃▄▅▆▇█"
 _CLOCK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
@@ -57,6 +60,14 @@ def smooth(y: Sequence[float], window: int) -> list[float]:
 def usual_window(count: int) -> int:
     """Points to average when nobody asked for a number: a twentieth of the curve, an odd number."""
     return max(1, count // 20) | 1
+
+
+def recent(y: Sequence[float]) -> float | None:
+    """The mean of the newest points: of a twentieth of them, `NEWEST` at most; None without a finite number."""
+    finite = [value for value in y[-min(NEWEST, usual_window(len(y))) :] if math.isfinite(value)]
+    if not finite:
+        finite = [value for value in y[-NEWEST:] if math.isfinite(value)][-1:]
+    return sum(finite) / len(finite) if finite else None
 
 
 def sparkline(y: Sequence[float], width: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from engine.run.history import Series
 from engine.run.view import RunView
 from minimind_tui.charts.curves import Curve, XAxis
-from minimind_tui.charts.numbers import BIGGEST, NAN, is_drawable
+from minimind_tui.charts.numbers import BIGGEST, NAN, NEWEST, is_drawable
 from minimind_tui.core.chart_state import ChartState, Extent
 
 _BLOCK = 64
@@ -224,11 +224,11 @@ class MetricSeries:
         return 1 if self.metric in EXACT_METRICS else state.window(count)
 
     def _last(self, train: Series, state: ChartState) -> float | None:
-        """The mean of the newest points: of as many as are averaged in the curve, ten at most."""
+        """The mean of the newest points: of as many as are averaged in the curve, `NEWEST` at most."""
         count = len(train)
         if not count:
             return None
-        newest = min(10, self._window(state, count))
+        newest = min(NEWEST, self._window(state, count))
         values = train.column(self.metric)
         value = self._column.mean(values, max(0, count - newest), count) if newest > 1 else values[-1]
         return value if -BIGGEST < value < BIGGEST else None

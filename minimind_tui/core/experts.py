@@ -215,20 +215,5 @@ def starving_line(look: ExpertLook) -> str:
     return _("Starving: {experts}.").format(experts=told)
 
 
-def what_to_change() -> str:
-    """What helps against starving experts, by the names of the settings."""
-    return _("What helps: a larger aux_loss_coef (in a fork), a longer warm-up, or fewer experts (num_experts).")
-
-
-def starving_words(look: ExpertLook) -> str:
-    """The warning in one line, for a message that passes."""
-    one = look.starving[0]
-    if len(look.starving) == 1:
-        return _("Expert {expert} of layer {layer} starves.").format(expert=one.expert, layer=one.layer)
-    return _("{n} experts starve, among them expert {expert} of layer {layer}.").format(
-        n=len(look.starving), expert=one.expert, layer=one.layer
-    )
-
-
 def _percent(share: float) -> str:
     return f"{share:.0%}" if share >= 0.1 else f"{share:.2%}"

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from engine.language import _
 from engine.run.checkpoints import best
 from engine.run.delete import folder_bytes
+from engine.run.expert_load import what_to_change
 from engine.run.schema import AttemptRecord, EventKind
 from engine.settings.declaration import declarations
 from engine.settings.on_resume import plain
 from engine.settings.settings import Settings
 from minimind_tui import words
 from minimind_tui.charts.curves import Curve
-from minimind_tui.charts.numbers import format_number, smooth, usual_window
+from minimind_tui.charts.numbers import format_number, recent, smooth, usual_window
 from minimind_tui.core import experts as experts_words
-from minimind_tui.core.dashboard.numbers import recent, share
+from minimind_tui.core.dashboard.numbers import share
 from minimind_tui.core.ranks import RankWatch, is_uneven, rank_lines, step_time
 from minimind_tui.happenings import in_words
 from minimind_tui.report.gather import ReportData
@@ -155,7 +156,7 @@ def experts(data: ReportData) -> Judged | None:
                 ", ".join(map(str, sorted(layer.starving))),
             ]
         )
-    warning = [experts_words.starving_line(look), experts_words.what_to_change()] if look.starving else []
+    warning = [experts_words.starving_line(look), what_to_change()] if look.starving else []
     facts = " · ".join(experts_words.headline(look, recent(train.column("aux_loss"))))
     titles = [_("layer"), _("share of each expert"), _("entropy"), _("busiest"), _("least"), _("starving")]
     return Judged([*warning, facts, experts_words.legend()], bool(warning), Table(titles, rows))

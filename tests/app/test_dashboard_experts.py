@@ -146,29 +146,21 @@ async def test_the_ranks_go_when_the_run_goes_on_with_one_process(workspace: Pat
         assert "Ranks" not in screen_text(app)
 
 
-async def test_starving_experts_are_told_of_once_when_they_begin_to(workspace: Path) -> None:
+async def test_the_numbers_and_the_tab_tell_of_starving_experts_while_they_starve(workspace: Path) -> None:
     folder = run_with(workspace, starving=())
     async with dashboard(folder, (120, 36)) as (app, pilot, screen):
         await until(pilot, lambda: screen.view.caught_up and "experts" in screen.tabs)
         await pilot.pause(0.3)
-        assert not app._notifications and "starving" not in screen_text(app)
+        assert "starving" not in screen_text(app)
         append_steps(folder, 101, 130, experts=(8, 4), starving=[(5, 3)])
         await until_shown(pilot, "1 starving [6]")
         append_steps(folder, 131, 132, experts=(8, 4), starving=[(5, 3)])
         await until(pilot, lambda: len(screen.view.train) == 132)
-        told = [note.message for note in app._notifications]
-        assert told == ["Expert 3 of layer 5 starves. The tab Experts [6] says more."]
         await pilot.press("6")
         await until_shown(pilot, "Starving: layer 5 expert 3")
         await until_shown(pilot, "aux_loss_coef")
         append_steps(folder, 133, 160, experts=(8, 4))
         await until(pilot, lambda: "starving" not in screen_text(app).lower())
-
-
-async def test_experts_that_starve_already_are_in_the_numbers_only(workspace: Path) -> None:
-    async with dashboard(run_with(workspace), (120, 36)) as (app, pilot, _screen):
-        await until_shown(pilot, "1 starving [6]")
-        assert not app._notifications
 
 
 async def test_layers_are_turned_and_the_way_back(workspace: Path) -> None:

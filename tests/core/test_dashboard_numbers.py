@@ -14,7 +14,11 @@ from engine.run.folder import RunFolder
 from engine.run.observe import Observation, observe
 from engine.run.schema import Phase, State, Status
 from engine.run.view import RunView
-from minimind_tui.core.dashboard.numbers import Number, fit_numbers, numbers_of, recent
+from minimind_tui.charts.numbers import recent
+from minimind_tui.cli.follow.summary import summarise
+from minimind_tui.core.chart_series import MetricSeries
+from minimind_tui.core.chart_state import ChartState
+from minimind_tui.core.dashboard.numbers import Number, fit_numbers, numbers_of
 from minimind_tui.core.dashboard.progress import (
     bar,
     clock_time,
@@ -100,6 +104,18 @@ def test_a_loss_that_is_no_number_does_not_spoil_the_mean(tmp_path: Path) -> Non
     finite = [loss_at(step) for step in range(96, 99)]
     assert texts(numbers_of(read(folder), None, NOW))["Loss"][0] == f"{sum(finite) / 3:.3f}"
     assert recent([math.nan] * 5) is None and recent([]) is None and recent([1.0, math.inf]) == 1.0
+
+
+def test_numbers_chart_and_summary_agree_on_the_newest_loss(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, steps=130, state=State.FINISHED)
+    view = read(folder)
+    series = MetricSeries("loss")
+    series.update(view)
+    picture = series.picture(ChartState(), 40)
+    assert picture is not None and picture.last is not None
+    told = summarise(folder).last_loss
+    assert texts(numbers_of(view, None, NOW))["Loss"][0] == f"{picture.last:.3f}" == f"{told:.3f}"
+    assert picture.last == pytest.approx(sum(loss_at(step) for step in range(124, 131)) / 7)
 
 
 def test_an_ended_runs_speed_is_its_average(tmp_path: Path) -> None:

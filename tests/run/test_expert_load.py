@@ -11,6 +11,7 @@ from engine.run.expert_load import (
     JUDGED_OVER,
     STARVING_SHARE,
     Starving,
+    StarvingWatch,
     entropy,
     mean_load,
     recent_loads,
@@ -78,3 +79,15 @@ def test_a_layer_without_experts_starves_nobody() -> None:
 def test_what_reached_no_expert() -> None:
     assert unassigned([0.25, 0.25, 0.25, 0.25]) == 0.0
     assert unassigned([0.5, 0.3]) == pytest.approx(0.2)
+
+
+def test_a_watch_warns_once_when_experts_begin_to_starve_and_again_after_they_recovered() -> None:
+    watch = StarvingWatch()
+    even, one, two = [[0.5, 0.5]], [[0.99, 0.01]], [[1.0, 0.0], [0.0, 1.0]]
+    assert not any(watch.take(even) for _ in range(JUDGED_OVER))
+    told = [watch.take(one) for _ in range(2 * JUDGED_OVER)]
+    assert [message for message in told if message] == ["Expert 1 of layer 0 starves."]
+    assert not any(watch.take(even) for _ in range(2 * JUDGED_OVER))
+    assert [m for _ in range(JUDGED_FROM) if (m := watch.take(two))] == [
+        "2 experts starve, among them expert 1 of layer 0."
+    ]

@@ -175,6 +175,19 @@ def test_the_log_tells_load_and_loss(workshop):
     assert published["model.layers.1.mlp.experts.3.down_proj.weight"].dtype == torch.float16
 
 
+def test_a_run_whose_experts_starve_says_so_once(workshop):
+    """A router of zeros finds all experts alike, and always takes the first of them."""
+    run = workshop.make(**MOE, max_steps=12, log_interval=1, aux_loss_coef=0.0, learning_rate=1e-9, batch_size=2)
+    trainer = workshop.trainer(run)
+    with torch.no_grad():
+        for layer in trainer.updater.model.model.layers:
+            layer.mlp.gate.weight.zero_()
+    trainer.run()
+    warnings = [event["message"] for event in read_lines(run.events) if event["kind"] == "warning"]
+    assert [message for message in warnings if "starve" in message] == [warnings[-1]]
+    assert "aux_loss_coef" in warnings[-1]
+
+
 def test_a_dense_run_logs_neither(workshop):
     run = workshop.make(max_steps=2)
     workshop.train(run)

@@ -13,6 +13,7 @@ from engine.run.jsonl_log import read_lines
 from engine.run.observe import Observation, observe
 from engine.run.schema import ENDED_STATES, Reason, State
 from minimind_tui import words
+from minimind_tui.charts.numbers import recent
 from minimind_tui.cli import exit_codes
 from minimind_tui.safe_text import one_line
 from minimind_tui.words import state_word
@@ -116,15 +117,13 @@ def summarise(folder: RunFolder, seen: Observation | None = None) -> Summary:
     """Read a run's folder from its beginning and say how it stands. Raises OSError when a log cannot be read."""
     history = MetricsHistory()
     history.feed(read_lines(folder.metrics))
-    losses = [value for value in history.train.column("loss") if math.isfinite(value)]
-    # Single updates jump: each end is the mean of a twentieth of the curve, of ten lines at most.
-    ends = max(1, min(10, len(losses) // 20))
+    losses = history.train.column("loss")
     weights = sorted(folder.weights.glob("*.safetensors")) + sorted(folder.weights.glob("*.pth"))
     return Summary(
         folder,
         seen or observe(folder),
-        losses[0] if losses else None,
-        sum(losses[-ends:]) / ends if losses else None,
+        next((loss for loss in losses if math.isfinite(loss)), None),
+        recent(losses),
         history.validation.last,
         weights,
     )

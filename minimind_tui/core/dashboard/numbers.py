@@ -11,15 +11,13 @@ from engine.run.observe import Observation
 from engine.run.schema import ENDED_STATES, Manifest, State, Status
 from engine.run.view import RunView
 from minimind_tui import words
+from minimind_tui.charts.numbers import recent
 from minimind_tui.core.dashboard.progress import clock_time, seconds_left
 from minimind_tui.core.experts import ExpertLook
 from minimind_tui.core.ranks import RankLook, is_uneven
 from minimind_tui.safe_text import one_line
 
 Tone = Literal["", "warning", "error"]
-
-_RECENT = 50
-"""Log intervals at most that a smoothed number is the mean of; fewer early on, a twentieth of what there is."""
 
 _UNKNOWN = "–"
 
@@ -58,15 +56,6 @@ def fit_numbers(groups: Sequence[Sequence[Number]], rows: int) -> list[list[Numb
     kept = {id(every[index]) for index in order[: max(0, rows)]}
     cut = [[number for number in group if id(number) in kept] for group in groups]
     return [group for group in cut if group]
-
-
-def recent(column: Sequence[float], most: int = _RECENT) -> float | None:
-    """The mean of the last log intervals: a twentieth of all, at most `most`; None without a finite number."""
-    window = max(1, min(most, len(column) // 20))
-    finite = [value for value in column[-window:] if math.isfinite(value)]
-    if not finite:
-        finite = [value for value in column[-most:] if math.isfinite(value)][-1:]
-    return sum(finite) / len(finite) if finite else None
 
 
 def last_finite(column: Sequence[float]) -> float | None:
@@ -121,7 +110,7 @@ def _training(view: RunView, status: Status | None) -> list[Number]:
             words.rate(rate) if rate is not None else _UNKNOWN,
             f"× {scale:g}" if scale is not None and scale != 1.0 else "",
         ),
-        Number(_("Grad norm"), _short(recent(view.column("grad_norm"), 10)), rank=1),
+        Number(_("Grad norm"), _short(recent(view.column("grad_norm"))), rank=1),
     ]
     skipped = (status.skipped if status is not None else None) or last_finite(view.column("skipped"))
     if skipped:
@@ -169,13 +158,13 @@ def _speed(view: RunView, seen: Observation, manifest: Manifest | None) -> list[
     if ended and tokens and status is not None and status.elapsed:
         group.append(Number(_("Tokens/s"), words.count(tokens / status.elapsed), _("on average")))
     else:
-        speed = recent(view.column("tokens_per_s"), 20)
+        speed = recent(view.column("tokens_per_s"))
         group.append(Number(_("Tokens/s"), words.count(round(speed)) if speed is not None else _UNKNOWN))
-    mfu = recent(view.column("mfu"), 20)  # above 1 only where a run's peak was measured on a busy machine: no share
+    mfu = recent(view.column("mfu"))  # above 1 only where a run's peak was measured on a busy machine: no share
     group.append(Number(_("MFU"), share(mfu if mfu is not None and mfu <= 1 else None), rank=2))
     memory = last_finite(view.column("memory"))
     group.append(Number(_("Memory"), words.size(memory) if memory is not None else _UNKNOWN, rank=1))
-    group.append(Number(_("Data wait"), share(recent(view.column("data_wait"), 20)), rank=4))
+    group.append(Number(_("Data wait"), share(recent(view.column("data_wait"))), rank=4))
     device = one_line(manifest.device) if manifest is not None and manifest.device else _UNKNOWN
     dtype = one_line(manifest.dtype) if manifest is not None and manifest.dtype else ""
     if status is not None and status.world_size > 1:

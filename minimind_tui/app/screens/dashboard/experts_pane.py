@@ -8,6 +8,7 @@ from textual.content import Content
 from textual.events import Resize
 
 from engine.language import _
+from engine.run.expert_load import what_to_change
 from engine.run.interval_lists import IntervalLists
 from minimind_tui.app.screens.dashboard.panes import LinesPane
 from minimind_tui.app.texts import styled
@@ -104,7 +105,7 @@ def _layer_lines(look: ExpertLook, auxiliary: float | None, width: int, height: 
 
 def _warning(look: ExpertLook) -> list[Content]:
     line = experts.starving_line(look)
-    return [styled((f"! {line}", _STARVES)), styled(experts.what_to_change())] if line else []
+    return [styled((f"! {line}", _STARVES)), styled(what_to_change())] if line else []
 
 
 def _grid_line(layers: Sequence[LayerLoad], cells: list[int], grid: Grid, number: int, most: int) -> Content:

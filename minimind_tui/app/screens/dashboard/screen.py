@@ -26,15 +26,16 @@ from minimind_tui.app.screens.dashboard.samples_pane import SamplesPane
 from minimind_tui.app.screens.dashboard.tab_strip import TabStrip
 from minimind_tui.app.screens.dashboard.tabbing import TabbedScreen
 from minimind_tui.app.texts import PlainText
+from minimind_tui.charts.numbers import recent
 from minimind_tui.core.chart_state import ChartState
 from minimind_tui.core.dashboard.banner import banner_of
 from minimind_tui.core.dashboard.happenings import happening_line, happening_lines
 from minimind_tui.core.dashboard.log_tail import LogTail
-from minimind_tui.core.dashboard.numbers import numbers_of, recent
+from minimind_tui.core.dashboard.numbers import numbers_of
 from minimind_tui.core.dashboard.progress import local_now, progress_of
 from minimind_tui.core.dashboard.requests import request_words
 from minimind_tui.core.dashboard.samples import sample_pages
-from minimind_tui.core.experts import ExpertLook, ExpertWatch, starving_words
+from minimind_tui.core.experts import ExpertWatch
 from minimind_tui.core.ranks import RankWatch
 from minimind_tui.safe_text import one_line
 
@@ -71,8 +72,6 @@ class DashboardScreen(TabbedScreen):
         """What each pane was last filled from."""
         self._experts = ExpertWatch()
         self._ranks = RankWatch()
-        self._starving: bool | None = None
-        """Whether experts starved at the last look; None before the first."""
         self._heard = (-1, 0)
         """Events whose loud ones were told, and the rewinds then; what was there at first is told to nobody."""
         self._looked_at = float("-inf")
@@ -169,7 +168,6 @@ class DashboardScreen(TabbedScreen):
         if not self.view.caught_up and not self.view.problem:
             return  # the numbers of half a history would only flicker
         self._hear(now)
-        self._tell_starving(experts)
         self.query_one(NumbersPanel).show(numbers_of(self.view, self._manifest, now, experts=experts, ranks=ranks))
         if self.query_one("#dash-curves").display:
             self.query_one(ChartGrid).feed(self.view, time.monotonic(), all_at_once=everything)
@@ -295,13 +293,6 @@ class DashboardScreen(TabbedScreen):
             line = None if event.get("kind") == "control" else happening_line(event, now)
             if line is not None and line.loud:
                 tell(self, line.text, severity="warning")
-
-    def _tell_starving(self, experts: ExpertLook | None) -> None:
-        """Tell when experts begin to starve. That some did at the first look the numbers tell."""
-        starving = experts is not None and bool(experts.starving)
-        if experts is not None and starving and self._starving is False:
-            tell(self, starving_words(experts) + " " + _("The tab Experts [6] says more."), severity="warning")
-        self._starving = starving
 
     def _show_notice(self) -> None:
         """The newest request and its answer, for a while."""
