@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from engine.data.file_check import check_file
 from engine.errors import UserError
 from engine.estimate.device_probe import probe_device
+from engine.estimate.memory import runtime_bytes
 from engine.language import _
 from engine.places import cache_dir
 from engine.run.folder import RunFolder
@@ -55,7 +58,9 @@ def asked_settings(
 
 def checked_plan(settings: Settings, preset: str | None, name: str | None, *, force: bool) -> RunPlan:
     """A run that can be made, its data file looked into and `nproc = auto` decided. Raises UserError."""
-    plan = plan_run(decided(settings), preset=preset, name=name, force=force)
+    settings = decided(settings)
+    refuse_crowd(settings)
+    plan = plan_run(settings, preset=preset, name=name, force=force)
     check_file(plan.data, settings.text_field)
     return plan
 
@@ -71,13 +76,29 @@ def decided(settings: Settings) -> Settings:
     return settings.model_copy(update={"nproc": max(1, gpus)})
 
 
+def refuse_crowd(settings: Settings) -> None:
+    """Raise UserError for more processes than the machine's memory holds before any of them has a model: started, they
+    would take the whole machine with them.
+    """
+    each, there = runtime_bytes("cpu"), psutil.virtual_memory().total
+    if settings.nproc != "auto" and settings.nproc * each > there:
+        raise UserError(
+            _(
+                "nproc = {nproc} (--nproc): each process takes about {each} MB before it has a model, and this machine "
+                "has {there} MB of memory. {most} is the most it holds; one a GPU, or one on a cpu, is usual."
+            ).format(nproc=settings.nproc, each=f"{each / 1e6:,.0f}", there=f"{there / 1e6:,.0f}", most=there // each)
+        )
+
+
 def planned_resume(folder: RunFolder, values: Mapping[str, Any], places: Mapping[str, str] | None = None) -> ResumePlan:
     """A run that can go on (engine.run.launch.plan_resume), `nproc = auto` decided. Raises UserError."""
     given = dict(values)
     if given.get("nproc") == "auto":
         device = given.get("device", parse_settings(folder.run_toml)[0].device)
         given["nproc"] = decided(Settings(nproc="auto", device=device)).nproc
-    return plan_resume(folder, given, places)
+    plan = plan_resume(folder, given, places)
+    refuse_crowd(plan.settings)
+    return plan
 
 
 def checked_fork(
@@ -94,6 +115,7 @@ def checked_fork(
     Raises UserError.
     """
     plan = plan_fork(folder, step, values, name=name, places=places, force=force)
+    refuse_crowd(plan.settings)
     if {"data_path", "text_field"} & set(plan.given):
         check_file(Path(plan.data), plan.settings.text_field)
     return plan

@@ -1,12 +1,14 @@
 """`--nproc` from the face: auto decided, one device refused for several, a resume with another number."""
 
+import psutil
 import pytest
 
 from engine.errors import UserError
 from engine.estimate.device_probe import DeviceFacts, GpuFacts
+from engine.estimate.memory import runtime_bytes
 from engine.run.folder import RunFolder
 from engine.run.joining import join_run
-from engine.run.launch import plan_run
+from engine.run.launch import make_run, plan_run
 from engine.run.meeting import ENDPOINT_VARIABLE, Meeting, announce, checked_endpoint, find_meeting, withdraw
 from engine.run.process import this_process
 from engine.run.schema import Manifest, State, Status
@@ -69,3 +71,19 @@ def test_only_a_living_runs_meeting_is_found(tmp_path):
         join_run(tmp_path, "h:1", 2, lambda _words: None)
     withdraw(folder)
     assert find_meeting(tmp_path, "h:1") is None
+
+
+def test_more_processes_than_memory_holds_are_refused_before_anything_is_made(monkeypatch, tmp_path):
+    """Ninety-nine processes on a laptop would swap for minutes, and the kernel would kill whom it likes."""
+    monkeypatch.setenv("MINIMIND_RUNS", str(tmp_path / "runs"))
+    settings = load_preset("mini").settings()
+    most = psutil.virtual_memory().total // runtime_bytes("cpu")
+    starting.checked_plan(settings.model_copy(update={"nproc": most}), "mini", None, force=False)
+    with pytest.raises(UserError, match=rf"--nproc.*{most} is the most"):
+        starting.checked_plan(settings.model_copy(update={"nproc": most + 1}), "mini", None, force=False)
+    whole = settings.model_copy(update={"batch_size": most + 1})
+    plan = starting.checked_plan(whole, "mini", None, force=False)
+    folder = make_run(plan)
+    with pytest.raises(UserError, match="--nproc"):
+        starting.planned_resume(folder, {"nproc": most + 1})
+    assert starting.planned_resume(folder, {"nproc": 1}).settings.nproc == 1
