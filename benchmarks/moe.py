@@ -1,11 +1,11 @@
 """What a mixture of experts costs on the cpu: a step against the dense network's, and our dispatch against a loop.
 
-    OMP_WAIT_POLICY=PASSIVE python benchmarks/moe.py [--rows 8] [--rounds 7] [--threads 2]
+    OMP_WAIT_POLICY=PASSIVE python benchmarks/moe.py [--rows 8] [--rounds 7] [--threads 2] [--cpu-time]
 
 All contestants live in one process and take turns, so that what else the machine does hits them alike; a ratio is the
 median of the rounds' own ratios. A step is forward, loss and backward of one micro-batch of `--rows` rows of 512,
 with gradients dropped before it; the optimiser's step is timed apart, since it grows with all parameters. Freed
-memory is kept, as a training's worker does.
+memory is kept, as a training's worker does. With `--cpu-time` and one thread busy neighbours disturb least.
 
 First the guide's 512-wide network against mixtures in which a token meets as many parameters: 4 experts of its width
 and one choice, 16 of a quarter and four choices, 64 of an eighth and eight. Then one layer of the same mixtures by
@@ -40,6 +40,7 @@ MIXTURES = ((4, 1, 1408), (16, 4, 352), (64, 8, 176))
 BALANCING = Balancing("batch", 5e-4)
 
 Work = Callable[[], object]
+Clock = Callable[[], float]
 
 
 def shape_with(experts: int, choices: int, size: int) -> ModelShape:
@@ -113,16 +114,16 @@ def layers_of(shape: ModelShape, rows: int) -> tuple[Work, Work]:
     return work(mixture, lambda x: mixture(x)[0]), work(loop, loop)
 
 
-def alternate(works: list[Work], rounds: int) -> list[list[float]]:
+def alternate(works: list[Work], rounds: int, clock: Clock) -> list[list[float]]:
     """Seconds of each work in each round, after one that is not counted."""
     for work in works:
         work()
     seconds: list[list[float]] = [[] for _ in works]
     for _ in range(rounds):
         for work, found in zip(works, seconds, strict=True):
-            began = time.perf_counter()
+            began = clock()
             work()
-            found.append(time.perf_counter() - began)
+            found.append(clock() - began)
     return seconds
 
 
@@ -135,16 +136,19 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=8, help="rows of 512 in a micro-batch")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--cpu-time", action="store_true", help="count the process's CPU time, not the wall's")
     options = parser.parse_args()
+    clock = time.process_time if options.cpu_time else time.perf_counter
     keep_freed_memory()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
 
     shapes = [shape_with(0, 0, 0), *(shape_with(*mixture) for mixture in MIXTURES)]
     steps, optimisers = zip(*(step_of(shape, options.rows) for shape in shapes), strict=True)
-    seconds = alternate(list(steps), options.rounds)
-    own = alternate(list(optimisers), options.rounds)
-    print(f"{options.rows} rows of {WIDTH}, {options.threads} threads, median of {options.rounds} rounds in turns\n")
+    seconds = alternate(list(steps), options.rounds, clock)
+    own = alternate(list(optimisers), options.rounds, clock)
+    print(f"{options.rows} rows of {WIDTH}, {options.threads} threads, {'CPU' if options.cpu_time else 'wall'} seconds")
+    print(f"median of {options.rounds} rounds in turns\n")
     print(f"{'':>24} {'parameters':>11} {'active':>11} {'s a step':>9} {'to dense':>9} {'optimiser, s':>13}")
     for shape, found, apart in zip(shapes, seconds, own, strict=True):
         name = "dense" if not shape.num_experts else name_of(shape)
@@ -155,7 +159,7 @@ def main() -> None:
     print(f"\n{'one layer':>24} {'sorted, s':>10} {'masked loop, s':>15} {'sorted to loop':>15}")
     for mixture in MIXTURES:
         shape = shape_with(*mixture)
-        ours, loop = alternate(list(layers_of(shape, options.rows)), 2 * options.rounds)
+        ours, loop = alternate(list(layers_of(shape, options.rows)), 2 * options.rounds, clock)
         print(
             f"{name_of(shape):>24} {statistics.median(ours):10.3f} {statistics.median(loop):15.3f} "
             f"{ratio(ours, loop):15.2f}"

@@ -63,7 +63,7 @@ def test_the_preview_in_words(minimind: Minimind) -> None:
     assert done.code == 0, done.err
     lines = lines_of(done.out)
     assert lines["an update"].startswith("2 x 1 x 1 = 2 rows, x 256 = 512 positions, about ")
-    assert "2 layers, 64 wide" in lines["model"] and "Test CPU (cpu), fp32, 2 threads" in lines["device"]
+    assert "2 layers, 64 wide" in lines["model"] and "Test CPU (cpu), fp32, threads: 2" in lines["device"]
     assert "an epoch x 3; all epochs" in lines["updates"]
     assert "of 8.0 GB" in lines["memory"] and "very roughly" in lines["time"]
     assert "a checkpoint takes" in lines["disk"] and "1.9e-04 at first" in lines["learning rate"]

@@ -123,7 +123,7 @@ def _device(preview: RunPreview) -> str:
     use = preview.device
     assert use is not None
     text = f"{use.name} ({use.kind}), {use.dtype}"
-    return text + (", " + _("{n} threads").format(n=use.threads) if use.threads else "")
+    return text + (", " + _("threads: {n}").format(n=use.threads) if use.threads else "")
 
 
 def _of(needed: int, there: int | None) -> str:

@@ -14,7 +14,7 @@ from minimind_tui.safe_text import one_line
 Part = tuple[str, str]
 """A text and the name of its style, without `fields--`."""
 
-MARK, NAME, UNIT = 2, 23, 10
+MARK, NAME, UNIT = 2, 23, 11
 _LEAST_CONTROL, _MOST_CONTROL = 20, 60
 _LEAST_USUAL = 14
 BETWEEN = 2
