@@ -99,11 +99,15 @@ class StatusWriter:
         status = self._status
         status.t = status.heartbeat = now_utc_iso()
         status.heartbeat_clock = awake_seconds()
-        try:
-            _write_somehow(self._path, status, durable=durable)
-            self.error = None
-        except OSError as error:
-            self.error = error
+        # an end that cannot be made to survive a power cut is still said
+        for lasting in (True, False) if durable else (False,):
+            try:
+                _write_somehow(self._path, status, durable=lasting)
+            except OSError as error:
+                self.error = error
+            else:
+                self.error = None
+                return
 
     def _beat(self) -> None:
         while not self._done.wait(self._seconds):
