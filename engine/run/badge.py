@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from engine.language import _
 from engine.run.schema import AttemptRecord, CheckpointRecord, Manifest
+from engine.run.surroundings import unrepeatable
 
 
 @dataclass(frozen=True)
@@ -80,11 +81,7 @@ def path_to(record: CheckpointRecord, attempts: Sequence[AttemptRecord]) -> list
 def _own_reasons(record: CheckpointRecord) -> tuple[str, ...]:
     """What the checkpoint says of its surroundings that no run could repeat."""
     around = record.surroundings
-    reasons = []
-    if around.get("compiled"):
-        reasons.append(_("compiled code is not promised to repeat itself bit for bit"))
-    if around.get("deterministic") is False:
-        reasons.append(_("deterministic kernels are off"))
+    reasons = unrepeatable(around)
     asked, rows = around.get("batch_size_asked"), around.get("batch_size")
     if isinstance(asked, int) and isinstance(rows, int) and rows < asked:
         reasons.append(_("memory ran out, and {rows} rows were computed at a time").format(rows=rows))
