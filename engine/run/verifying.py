@@ -159,7 +159,9 @@ def _look_at_published(paths: list[Path], step: int | None, whole: dict[int, Che
             yield Finding("weights", path.name, "damaged", str(found["problem"]), there)
             continue
         part = found["weights"]
-        if part["different"]:
+        if part["different"] and (newer := _of_newer(path, step, whole)):
+            yield Finding("weights", path.name, "note", newer, there)
+        elif part["different"]:
             words = _("{n} of {count} tensors are not those of step {step}, the first is {name}").format(
                 n=part["different"], count=part["count"], step=step, name=part["first"]["name"]
             )
@@ -167,6 +169,20 @@ def _look_at_published(paths: list[Path], step: int | None, whole: dict[int, Che
         else:
             words = _("those of step {step}, all {count} tensors").format(step=step, count=part["count"])
             yield Finding("weights", path.name, "ok", words, there)
+
+
+def _of_newer(path: Path, step: int, whole: dict[int, CheckpointInfo]) -> str:
+    """What to say of weights that are newer than the file beside them tells; empty where that is no explanation."""
+    newest = max(whole)
+    now = published_by(path.parent, path.stem)
+    if newest == step and now is not None and now.step == step:
+        return ""
+    (found,) = compare_saved([(path, whole[newest].path)])
+    if now is None or now.step != step or ("weights" in found and not found["weights"]["different"]):
+        return _("newer than step {step}, which the file beside them names: they were just being replaced").format(
+            step=step
+        )
+    return ""
 
 
 def _look_at_metrics(
