@@ -133,10 +133,10 @@ def _look_at_weights(
     for place in places:
         paths = [path for suffix in WEIGHT_SUFFIXES if (path := place / f"{stem}{suffix}").is_file()]
         by = published_by(place, stem)
-        if place is not folder.weights and (by is None or by.run != folder.id):
+        if place != folder.weights and (by is None or by.run != folder.id):
             continue  # another run's by now
         if not paths:
-            if infos and place is folder.weights:
+            if infos and place == folder.weights:
                 yield Finding("weights", str(place), "note", _("nothing is published there"))
             continue
         yield from _look_at_published(paths, None if by is None else by.step, whole)
