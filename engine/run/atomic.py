@@ -4,17 +4,22 @@ import contextlib
 import errno
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from engine.run.schema import FilePrint
+
+Result = TypeVar("Result")
 
 TEMPORARY = ".tmp-"
 """What the names of unfinished files begin with."""
 
 _CHUNK = 8 << 20
+_FLEETING = frozenset({errno.ESTALE, errno.EINTR, errno.EAGAIN})
+_TRIES = 3
 
 
 def temporary_beside(target: Path) -> Path:
@@ -28,6 +33,24 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
     `durable` also survives a power cut; without it only a crash of the process is survived, at a fiftieth of the
     price. Raises OSError; the old file is then untouched and nothing is left beside it.
     """
+    retry_fleeting(lambda: _write_aside(path, data, durable))
+
+
+def retry_fleeting(call: Callable[[], Result]) -> Result:
+    """What `call` returns, begun again from its start where a network file system lost a handle or a signal came
+    between. Only for calls that leave nothing behind when they fail. Raises OSError.
+    """
+    for left in range(_TRIES - 1, -1, -1):
+        try:
+            return call()
+        except OSError as error:
+            if error.errno not in _FLEETING or not left:
+                raise
+        time.sleep(0.02)
+    raise AssertionError("unreachable")
+
+
+def _write_aside(path: Path, data: bytes, durable: bool) -> None:
     temporary = temporary_beside(path)
     try:
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -50,20 +73,51 @@ def write_all(fd: int, data: bytes | memoryview) -> None:
     """Write all of `data` to `fd`. Raises OSError."""
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view) :]
+        view = view[taken(os.write(fd, view)) :]
+
+
+def is_still_at(fd: int, path: Path) -> bool:
+    """Whether `path` names the open file. Raises OSError where that cannot be looked at, not for a missing file."""
+    here = os.fstat(fd)
+    try:
+        there = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+
+def fsync(fd: int) -> None:
+    """Make what `fd` is open on survive a power cut, where its file system can. Raises OSError: what was written is
+    then to be taken for lost and written anew; a second fsync would say that all is well.
+    """
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # pipes, and some network and FUSE file systems
+            raise
 
 
 def fsync_folder(folder: Path) -> None:
     """Make the names in `folder` survive a power cut. Raises OSError."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
-    except OSError as error:
-        # Some network and FUSE file systems cannot sync a folder; the files in it are synced all the same.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
+        fsync(fd)
     finally:
         os.close(fd)
+
+
+def write_all_at_start(fd: int, data: bytes) -> None:
+    """Overwrite the first bytes of `fd` with `data`. Raises OSError."""
+    done = 0
+    while done < len(data):
+        done += taken(os.pwrite(fd, data[done:], done))
+
+
+def taken(count: int | None) -> int:
+    """Bytes a write took. Raises OSError for none at all: trying for ever would hang."""
+    if not count:
+        raise OSError(errno.EIO, "The disk takes no bytes")
+    return count
 
 
 class HashingFile:
@@ -82,9 +136,10 @@ class HashingFile:
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Write and hash `data`; returns its bytes. Raises OSError."""
-        view = memoryview(data).cast("B")
+        view = rest = memoryview(data).cast("B")
         try:
-            self._file.write(view)
+            while rest:
+                rest = rest[taken(self._file.write(rest)) :]
         except OSError as error:
             self.error = self.error or error
             raise
@@ -170,8 +225,14 @@ def publish_file(target: Path, write: Callable[[HashingFile], None]) -> FilePrin
     """
 
     def fill(path: Path) -> FilePrint:
-        with HashingFile(path) as file:
-            write(file)
+        file = HashingFile(path)
+        try:
+            with file:
+                write(file)
+        except Exception as error:
+            if file.error is not None and error is not file.error:
+                raise file.error from error  # what the disk said, not what a serialiser made of it
+            raise
         return file.print
 
     return _publish(target, fill)

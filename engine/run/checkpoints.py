@@ -6,6 +6,7 @@ the newest folder whose hashes hold.
 """
 
 import contextlib
+import errno
 import functools
 import os
 import re
@@ -19,22 +20,27 @@ import orjson
 from pydantic import ValidationError
 
 from engine.language import _
-from engine.run.atomic import HashingFile, fsync_file, fsync_folder, hash_file, write_atomic
+from engine.run.atomic import HashingFile, fsync_file, fsync_folder, hash_file, retry_fleeting, write_atomic
 from engine.run.folder import RunFolder
 from engine.run.schema import FORMAT, CheckpointRecord, FilePrint
 
 RECORD = "checkpoint.json"
-LEAST_KEPT = 2
-"""Never fewer: the newest may turn out to be damaged."""
-
 _NAME = re.compile(r"step-(\d{8,})")
 _STAGING = ".staging-"
 _REPLACED = ".replaced-"
-_DELETING = ".deleting-"
+DELETING = ".deleting-"
+"""What the name of a checkpoint begins with while it is deleted."""
 
 
 class CheckpointError(Exception):
-    """A checkpoint could not be saved, in words. All earlier ones are untouched."""
+    """A checkpoint could not be saved, in words. All earlier ones are untouched.
+
+    `problem` is the same for failures that differ in their numbers alone: what the disk said, or `full`.
+    """
+
+    def __init__(self, message: str, problem: str = "") -> None:
+        super().__init__(message)
+        self.problem = problem or message
 
 
 @dataclass(frozen=True)
@@ -83,10 +89,10 @@ class Staging:
             self.folder.checkpoints.mkdir(exist_ok=True)
             free = shutil.disk_usage(self.folder.checkpoints).free
             if self._expected is not None and free < self._expected:
-                raise CheckpointError(self._words(_("the disk is too full")))
+                raise self._failure(OSError(errno.ENOSPC, _("the disk is too full")))
             self.path.mkdir()
         except OSError as error:
-            raise CheckpointError(self._words(error.strerror or str(error))) from error
+            raise self._failure(error) from error
         return self
 
     def open(self, name: str) -> HashingFile:
@@ -121,9 +127,9 @@ class Staging:
         data = orjson.dumps(record.model_dump(mode="json"), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
         write_atomic(self.path / RECORD, data)
         target = self.folder.checkpoints / checkpoint_name(self.step)
-        replaced = self.folder.checkpoints / f"{_REPLACED}{target.name}"
+        # a name of its own: what an earlier save left may refuse to go (files that a network file system keeps)
+        replaced = self.folder.checkpoints / f"{_REPLACED}{target.name}~{os.urandom(4).hex()}"
         if target.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
             target.rename(replaced)
         self.path.rename(target)
         fsync_folder(self.folder.checkpoints)
@@ -138,20 +144,21 @@ class Staging:
         for file in self._open.values():
             disk = disk or file.error
             file.abandon()
-        words = self._words(disk.strerror or str(disk)) if disk is not None else ""
+        failure = self._failure(disk) if disk is not None else None
         shutil.rmtree(self.path, ignore_errors=True)
         _restore_replaced(self.folder)
-        if disk is not None:
-            raise CheckpointError(words) from error
+        if failure is not None:
+            raise failure from error
 
-    def _words(self, problem: str) -> str:
+    def _failure(self, error: OSError) -> CheckpointError:
+        problem = error.strerror or str(error)
         written = sum(file.size for file in self._open.values()) + sum(file.size for file in self._prints.values())
         needed = max(written, self._expected or 0)
         try:
             free: int | None = shutil.disk_usage(self.folder.path).free
         except OSError:
             free = None
-        return _(
+        words = _(
             "The checkpoint at step {step} could not be saved: {problem}. It needs {needed} or more, {free} are free "
             "on the disk of {path}. Earlier checkpoints are untouched."
         ).format(
@@ -161,6 +168,7 @@ class Staging:
             free="?" if free is None else _size_words(free),
             path=self.folder.path,
         )
+        return CheckpointError(words, "full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else problem)
 
 
 def begin_checkpoint(folder: RunFolder, step: int, expected_bytes: int | None = None) -> Staging:
@@ -214,10 +222,10 @@ def verify(info: CheckpointInfo, on_bytes: Callable[[int], None] | None = None) 
     for name, expected in record.files.items():
         try:
             path = info.path / _file_name(name)
-            size = path.stat().st_size
+            size = retry_fleeting(path.stat).st_size
             if size != expected.size:
                 return _("{file} has {n} bytes instead of {expected}").format(file=name, n=size, expected=expected.size)
-            if hash_file(path, on_bytes).sha256 != expected.sha256:
+            if retry_fleeting(functools.partial(hash_file, path, on_bytes)).sha256 != expected.sha256:
                 return _("{file} is damaged: its hash differs").format(file=name)
         except (OSError, ValueError) as error:
             return _("{file} cannot be read: {problem}").format(
@@ -244,27 +252,6 @@ def newest_valid(
     return None
 
 
-def retain(folder: RunFolder, keep_last: int, keep_steps: Iterable[int] = ()) -> list[CheckpointInfo]:
-    """Delete the checkpoints nobody wants: all but the last `keep_last` (two at least), the best by validation loss,
-    those of `keep_steps` and those marked `keep`. Returns the deleted. Failures to delete are left for the next time.
-    """
-    infos = [info for info in scan(folder) if info.record is not None]
-    wanted = {info.step for info in infos[: max(keep_last, LEAST_KEPT)]} | set(keep_steps)
-    wanted |= {info.step for info in infos if info.record is not None and info.record.keep}
-    best_one = best(infos)
-    if best_one is not None:
-        wanted.add(best_one.step)
-    deleted: list[CheckpointInfo] = []
-    for info in infos:
-        if info.step not in wanted:
-            doomed = info.path.with_name(f"{_DELETING}{info.name}-{os.urandom(4).hex()}")
-            with contextlib.suppress(OSError):
-                info.path.rename(doomed)  # at once: a half deleted one must not look like a damaged one
-                deleted.append(info)
-                shutil.rmtree(doomed)
-    return deleted
-
-
 def clean_up(folder: RunFolder) -> list[str]:
     """Finish what a crash left: remove unfinished and half deleted checkpoints, put a replaced one back.
 
@@ -272,8 +259,8 @@ def clean_up(folder: RunFolder) -> list[str]:
     """
     _restore_replaced(folder)
     removed: list[str] = []
-    for path in _below(folder):
-        if path.name.startswith((_STAGING, _DELETING, _REPLACED)):
+    for path in below(folder):
+        if path.name.startswith((_STAGING, DELETING, _REPLACED)):
             shutil.rmtree(path, ignore_errors=True)
             removed.append(path.name)
     return removed
@@ -322,7 +309,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 def _read_record(path: Path) -> CheckpointRecord | None:
     try:
-        return CheckpointRecord.model_validate(orjson.loads((path / RECORD).read_bytes()))
+        return CheckpointRecord.model_validate(orjson.loads(retry_fleeting((path / RECORD).read_bytes)))
     except (OSError, orjson.JSONDecodeError, ValidationError):
         return None
 
@@ -347,15 +334,14 @@ def _set_aside(path: Path) -> Path:
 
 
 def _restore_replaced(folder: RunFolder) -> None:
-    for path in _below(folder):
-        original = path.with_name(path.name.removeprefix(_REPLACED))
+    for path in below(folder):
+        original = path.with_name(path.name.removeprefix(_REPLACED).partition("~")[0])
         if path.name.startswith(_REPLACED) and not original.exists():
             with contextlib.suppress(OSError):
                 path.rename(original)
 
 
-def _below(folder: RunFolder) -> Iterator[Path]:
-    try:
+def below(folder: RunFolder) -> Iterator[Path]:
+    """All that lies among a run's checkpoints; nothing where that cannot be looked at."""
+    with contextlib.suppress(OSError):
         yield from list(folder.checkpoints.iterdir())
-    except FileNotFoundError:
-        return

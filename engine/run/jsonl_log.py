@@ -1,5 +1,6 @@
 """JSON Lines that survive crashes: a writer that appends whole lines, and a reader that follows by offset."""
 
+import contextlib
 import os
 import time
 from collections import deque
@@ -9,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from engine.run.atomic import fsync, is_still_at, write_all
+
 Line = dict[str, Any]
 
 MAX_LINE = 16 << 20
@@ -16,7 +19,8 @@ MAX_LINE = 16 << 20
 
 _CHUNK = 1 << 20
 _PRINT = 64  # bytes before the offset that are remembered, to notice that a file was rewritten in place
-_MAX_PENDING = 10_000
+_MAX_PENDING = 1_000_000
+_MAX_PENDING_BYTES = 64 << 20
 
 
 def encode_line(record: Mapping[str, Any]) -> bytes:
@@ -31,7 +35,9 @@ class LineWriter:
     it spoils itself alone.
 
     `append` raises what the disk says. `append_or_keep` is for lines a full disk must not stop: it keeps them in
-    memory (the last 10,000), writes them in order as soon as it can, and counts in `lost` what it had to let go.
+    memory (the last 64 MiB of them), writes them in order as soon as it can, and counts in `lost` what it had to let
+    go. A file that was deleted, replaced or lost by a network file system is opened anew: lines written on into a file
+    that nobody can see would be lost without a word.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,6 +45,9 @@ class LineWriter:
         self.lost = 0
         self.error: OSError | None = None
         self._pending: deque[bytes] = deque()
+        self._pending_bytes = 0
+        self._unsynced: deque[bytes] = deque()
+        self._unsynced_bytes = 0
         self._fd = -1
 
     @property
@@ -50,13 +59,17 @@ class LineWriter:
         """Append `record`. Raises OSError, TypeError."""
         self._write(encode_line(record))
         if durable:
-            os.fsync(self._fd)
+            fsync(self._fd)
 
     def append_or_keep(self, record: Mapping[str, Any]) -> bool:
         """Append `record`, or keep it for later; False when it is kept, and `error` says why. Raises TypeError."""
-        self._pending.append(encode_line(record))
-        if len(self._pending) > _MAX_PENDING:
-            self._pending.popleft()
+        line = encode_line(record)
+        self._pending.append(line)
+        self._pending_bytes += len(line)
+        while len(self._pending) > 1 and (
+            len(self._pending) > _MAX_PENDING or self._pending_bytes > _MAX_PENDING_BYTES
+        ):
+            self._pending_bytes -= len(self._pending.popleft())
             self.lost += 1
         return self.flush()
 
@@ -68,30 +81,60 @@ class LineWriter:
             except OSError as error:
                 self.error = error
                 return False
-            self._pending.popleft()
+            line = self._pending.popleft()
+            self._pending_bytes -= len(line)
+            self._remember_unsynced(line)
         self.error = None
         return True
 
     def sync(self) -> None:
-        """Make all written lines survive a power cut. Raises OSError."""
-        if self._fd >= 0:
-            os.fsync(self._fd)
+        """Make all written lines survive a power cut. Raises OSError: then what `append_or_keep` wrote since the last
+        sync counts as lost, and is written once more with the next line. A disk reports such a loss only once, so
+        asking again would be told that all is well.
+        """
+        if self._fd < 0:
+            return
+        try:
+            fsync(self._fd)
+        except OSError:
+            self._pending.extendleft(reversed(self._unsynced))
+            self._pending_bytes += self._unsynced_bytes
+            self.close()
+            raise
+        finally:
+            self._unsynced.clear()
+            self._unsynced_bytes = 0
+
+    def _remember_unsynced(self, line: bytes) -> None:
+        self._unsynced.append(line)
+        self._unsynced_bytes += len(line)
+        while self._unsynced_bytes > _MAX_PENDING_BYTES:
+            self._unsynced_bytes -= len(self._unsynced.popleft())
 
     def close(self) -> None:
-        """Close the file; lines still kept in memory are gone."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """Close the file; lines kept in memory stay there, and the next one opens it again."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):  # a network file system may report an old write here
+                os.close(fd)
 
     def _write(self, line: bytes) -> None:
+        try:
+            self._open()
+            size = os.fstat(self._fd).st_size
+            if size and os.pread(self._fd, 1, size - 1) != b"\n":
+                line = b"\n" + line
+            write_all(self._fd, line)  # a disk that fills up takes a part first, and says ENOSPC at the next write
+        except OSError:
+            self.close()  # the handle itself may be what is stale
+            raise
+
+    def _open(self) -> None:
+        """Have the file open that lies at the path now."""
+        if self._fd >= 0 and not is_still_at(self._fd, self.path):
+            self.close()
         if self._fd < 0:
             self._fd = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        size = os.fstat(self._fd).st_size
-        if size and os.pread(self._fd, 1, size - 1) != b"\n":
-            line = b"\n" + line
-        written = os.write(self._fd, line)
-        while written < len(line):  # a disk that fills up takes a part first, and says ENOSPC at the next write
-            written += os.write(self._fd, memoryview(line)[written:])
 
 
 class Tail:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from engine.errors import UserError
 from engine.language import _
+from engine.run.atomic import is_still_at
 from engine.run.process import is_alive, this_process
 from engine.run.schema import ProcessIdentity
 
@@ -45,7 +46,7 @@ class RunLock:
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            taken = _still_at(fd, self.path)  # else it was deleted while we opened it
+            taken = is_still_at(fd, self.path)  # else it was deleted while we opened it
         except BlockingIOError:
             taken = False
         except OSError:
@@ -96,10 +97,3 @@ def held_message(path: Path) -> str:
     return _("Run {run} is already running: process {pid} on {host} holds it.").format(
         run=run, pid=holder.pid, host=holder.host
     )
-
-
-def _still_at(fd: int, path: Path) -> bool:
-    with contextlib.suppress(OSError):
-        here, there = os.fstat(fd), path.stat()
-        return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
-    return False

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from engine.run.atomic import write_atomic
+from engine.run.atomic import taken, write_all_at_start, write_atomic
 from engine.run.clock import awake_seconds, now_utc_iso
 from engine.run.schema import FINAL_STATES, State, Status
 
@@ -99,11 +99,15 @@ class StatusWriter:
         status = self._status
         status.t = status.heartbeat = now_utc_iso()
         status.heartbeat_clock = awake_seconds()
-        try:
-            _write_somehow(self._path, encode_record(status), durable=durable)
-            self.error = None
-        except OSError as error:
-            self.error = error
+        # an end that cannot be made to survive a power cut is still said
+        for lasting in (True, False) if durable else (False,):
+            try:
+                _write_somehow(self._path, status, durable=lasting)
+            except OSError as error:
+                self.error = error
+            else:
+                self.error = None
+                return
 
     def _beat(self) -> None:
         while not self._done.wait(self._seconds):
@@ -112,10 +116,11 @@ class StatusWriter:
                     self._write()
 
 
-def _write_somehow(path: Path, data: bytes, *, durable: bool) -> None:
+def _write_somehow(path: Path, status: Status, *, durable: bool) -> None:
     """Replace the file in one step; on a full disk overwrite it in place, which needs no space: a run has to be able
     to say that the disk is full. Raises OSError.
     """
+    data = encode_record(status)
     try:
         write_atomic(path, data, durable=durable)
     except OSError as error:
@@ -123,10 +128,28 @@ def _write_somehow(path: Path, data: bytes, *, durable: bool) -> None:
             raise
         fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
         try:
-            blanks = os.fstat(fd).st_size - len(data)
-            os.pwrite(fd, data[:-1] + b" " * blanks + b"\n", 0)
+            size = os.fstat(fd).st_size
+            if not _make_room(fd, size, len(data)):
+                data = encode_record(status.model_copy(update={"message": None}))
+                if len(data) > size:
+                    raise
+            write_all_at_start(fd, data[:-1] + b" " * (size - len(data)) + b"\n")
         finally:
             os.close(fd)
+
+
+def _make_room(fd: int, size: int, wanted: int) -> bool:
+    """Whether the file of `size` bytes can be as long as `wanted`: it is lengthened with blanks, which change nothing
+    of what it says, so that a refusal leaves it whole.
+    """
+    end = size
+    try:
+        while end < wanted:
+            end += taken(os.pwrite(fd, b" " * (wanted - end), end))
+    except OSError:
+        os.ftruncate(fd, size)
+        return False
+    return True
 
 
 def encode_record(record: Status) -> bytes:

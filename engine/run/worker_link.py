@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -43,6 +44,9 @@ SUPERVISOR_VARIABLE = "MINIMIND_SUPERVISOR"
 LOCK_VARIABLE = "MINIMIND_RUN_LOCK_FD"
 """Environment of a worker: the file descriptor that keeps the run locked while it lives."""
 
+QUIET_SECONDS = 5.0
+"""So long nothing may have been refused before the log counts as whole again."""
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -65,7 +69,8 @@ class WorkerLink:
         self._signal = 0
         self._supervisor_lost = False
         self._exit: WorkerExit | None = None
-        self._in_trouble = False
+        self._trouble = ""
+        self._refused_at = 0.0
         self._metrics = LineWriter(self.folder.metrics)
         self._events = LineWriter(self.folder.events)
         self._inbox = ControlInbox(self.folder, attempt, self._events, offset=self.record.control_offset)
@@ -100,6 +105,10 @@ class WorkerLink:
     def stop_reason(self) -> Reason:
         """Why `stop_requested`."""
         return Reason.SIGNAL if self._signal else Reason.SUPERVISOR_LOST
+
+    def forget_signal(self) -> None:
+        """The stop that a signal asked for is under way: only another signal counts from now on."""
+        self._signal = 0
 
     @property
     def status(self) -> Status:
@@ -215,6 +224,7 @@ class WorkerLink:
             self._watch.stop()
         self._metrics.flush()
         self._events.flush()
+        self._tell_recovery(quiet=0.0)
         self._status.stop()
         alone = self._supervisor is None or is_alive(self._supervisor) is False
         if alone:
@@ -254,21 +264,32 @@ class WorkerLink:
         )
 
     def _log(self, writer: LineWriter, record: dict[str, Any]) -> None:
-        written = writer.append_or_keep(record)
-        if not written and not self._in_trouble:
-            self._in_trouble = True
-            self._status.update(
-                message=_("{file} cannot be written: {problem}. Its lines wait in memory.").format(
-                    file=writer.path.name, problem=writer.error.strerror if writer.error else "?"
-                )
+        if writer.append_or_keep(record):
+            self._tell_recovery(QUIET_SECONDS)
+            return
+        self._refused_at = time.monotonic()
+        if not self._trouble:
+            self._trouble = _("{file} cannot be written: {problem}. Its lines wait in memory.").format(
+                file=writer.path.name, problem=writer.error.strerror if writer.error else "?"
             )
-        elif written and self._in_trouble and not (self._metrics.pending or self._events.pending):
-            self._in_trouble = False
-            lost = self._metrics.lost + self._events.lost
-            self._metrics.lost = self._events.lost = 0
-            message = _("The disk refused log lines for a while; {n} of them are lost.").format(n=lost)
-            self._status.update(message=None)
-            self.event(EventKind.WARNING, self._status.status.step, message=message)
+            said = self._status.status.message  # what else is wrong stays said
+            self._status.update(message=f"{said} {self._trouble}" if said else self._trouble)
+
+    def _tell_recovery(self, quiet: float) -> None:
+        """Say that the log is whole again, once nothing was refused for `quiet` seconds: a full disk takes a line now
+        and then.
+        """
+        waiting = self._metrics.pending or self._events.pending
+        if not self._trouble or waiting or time.monotonic() - self._refused_at < quiet:
+            return
+        said = self._status.status.message or ""
+        if self._trouble in said:
+            self._status.update(message=said.replace(self._trouble, "").strip() or None)
+        self._trouble = ""
+        lost = self._metrics.lost + self._events.lost
+        self._metrics.lost = self._events.lost = 0
+        message = _("The disk refused log lines for a while; {n} of them are lost.").format(n=lost)
+        self.event(EventKind.WARNING, self._status.status.step, message=message)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self._signal = number  # and nothing else: anything more may meet a lock the main thread holds

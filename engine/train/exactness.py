@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from engine.language import _
+from engine.run.surroundings import differences, unrepeatable
 
 
 def surroundings(
@@ -39,27 +39,4 @@ def surroundings(
 
 def why_inexact(saved: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Reasons why a run saved under `saved` does not go on bit for bit under `now`, in words; none means it does."""
-    words = {
-        "torch": _("the torch version"),
-        "device": _("the device"),
-        "device_name": _("the device's model"),
-        "cpu_capability": _("the cpu's instruction set"),
-        "threads": _("the number of threads"),
-        "dtype": _("the precision"),
-        "compiled": _("compilation"),
-        "deterministic": _("determinism"),
-        "recompute": _("recomputation"),
-        "batch_size": _("the micro-batch"),
-        "accumulation_steps": _("the accumulation"),
-        "world_size": _("the number of processes"),
-    }
-    reasons = [
-        _("{what} changed from {before} to {after}").format(what=words[name], before=saved.get(name), after=now[name])
-        for name in words
-        if saved.get(name) != now[name]
-    ]
-    if now["compiled"]:
-        reasons.append(_("compiled code is not promised to repeat itself bit for bit"))
-    if not now["deterministic"]:
-        reasons.append(_("deterministic kernels are off"))
-    return reasons
+    return [*differences(saved, now), *unrepeatable(now)]

@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -53,7 +54,7 @@ def restore(
     rows, and leaves the optimiser fresh when its type changed, the random generators when the seed did. Raises
     UserError when the data, the tokenizer or the shape are not those it was trained with.
     """
-    saved = _read_trainer(checkpoint)
+    saved = read_trainer(checkpoint.path / TRAINER_FILE)
     if saved["tokenizer_hash"] != tokenizer_hash:
         raise UserError(
             _(
@@ -78,8 +79,8 @@ def restore(
     return Restored(state, saved["surroundings"], [note] if note else [], rng, same_rows)
 
 
-def _read_trainer(checkpoint: CheckpointInfo) -> dict[str, Any]:
-    path = checkpoint.path / TRAINER_FILE
+def read_trainer(path: Path) -> dict[str, Any]:
+    """What a checkpoint's trainer.pth holds beside the weights. Raises UserError when it cannot be read."""
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, OSError, EOFError) as error:

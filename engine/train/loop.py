@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from engine.data.stream import Cursor, Update, UpdateStream
 from engine.language import _
-from engine.run.checkpoints import CheckpointError
 from engine.run.clock import ActiveClock
 from engine.run.schema import EventKind, Phase, Reason, State
 from engine.run.worker_link import WorkerLink
@@ -19,6 +18,7 @@ from engine.train.out_of_memory import MemoryTooSmallError, free_memory, is_out_
 from engine.train.ranks import Command, Order, Ranks
 from engine.train.reporting import Reporter
 from engine.train.requests import RequestDesk, Stop
+from engine.train.saves import Saves
 from engine.train.saving import Saver
 from engine.train.speed import SpeedRecorder
 from engine.train.state import TrainerState
@@ -50,6 +50,7 @@ class Trainer:
     eta: EtaEstimator = field(default_factory=EtaEstimator)
 
     def __post_init__(self) -> None:
+        self.saves = Saves(self.saver, self.desk, self.link, self.ranks, self.clock)
         self._time_is_up = False
         self._updates_since_report = 0
         self._reported_at, self._reported_wait = self.clock.here, 0.0
@@ -58,7 +59,8 @@ class Trainer:
         """Train until the horizon's end or a stop; returns how it ended, with everything saved.
 
         A stop is honoured between two micro-batches: the partial sums are dropped and the last update's state is saved;
-        several ranks honour it between two updates. Raises CheckpointError when the last save fails.
+        several ranks honour it between two updates. Raises CheckpointError when the disk refused the last save for as
+        long as it is waited for (engine.train.saves).
         """
         stop = self._run()
         self.ranks.tell(Command(Order.END))
@@ -74,6 +76,8 @@ class Trainer:
                     self.watcher.measure()
                 case Order.REPORT:
                     self._gather_seconds()
+                case Order.WAIT:
+                    continue
 
     @property
     def ranks(self) -> Ranks:
@@ -305,9 +309,8 @@ class Trainer:
             self.watcher.sample_on_request(state, request.args)
             self.desk.answer(request)
         self.desk.apply_scales()
-        asked = bool(self.desk.saves) or self.desk.changed
-        if not self._is_last and state.step > 0 and (asked or self.saver.is_due(state.step)):
-            self._save_between()
+        if not self._is_last and state.step > 0 and self.saves.is_due:
+            self.saves.save_between()
 
     def _validate(self, should_stop: Callable[[], bool]) -> bool:
         """Validate; where memory runs out, again with fewer rows at a time. False when it was stopped."""
@@ -325,26 +328,6 @@ class Trainer:
                 return False
             self.desk.changed = True
 
-    def _save_between(self) -> None:
-        """A save amid training; a disk that refuses does not end it, the next interval tries again."""
-        problem = ""
-        try:
-            self._save()
-        except CheckpointError as error:
-            problem = str(error)
-            self.link.event(EventKind.CHECKPOINT_FAILED, self.state.step, message=problem)
-            self.link.update(message=problem)
-        self._answer_saves(not problem, problem)
-
-    def _save(self) -> None:
-        self.state.elapsed = self.clock.seconds
-        self.saver.save(self.state, keep=any(request.args.get("keep") for request in self.desk.saves))
-        self.desk.changed = False
-
-    def _answer_saves(self, accepted: bool, reason: str = "") -> None:
-        while self.desk.saves:
-            self.desk.answer(self.desk.saves.pop(0), accepted, reason)
-
     def _finished(self) -> Stop:
         messages = {
             Reason.COMPLETE: _("All epochs are done."),
@@ -359,9 +342,9 @@ class Trainer:
         """The last save, unless nothing has been made since the one before."""
         self.desk.apply_scales()
         if stop.save and self.state.step > 0 and (self.saver.last_step != self.state.step or self.desk.changed):
-            self._save()
+            stop = self.saves.save_at_end(stop)
         self.speed.keep()
-        self._answer_saves(stop.save)
+        self.saves.answer(stop.save, "" if stop.save else stop.message)
         while self.desk.samples:
             self.desk.answer(self.desk.samples.pop(0), False, _("The run ended before it."))
         return stop

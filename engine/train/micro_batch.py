@@ -6,6 +6,7 @@ The rows of an update are the same whatever is computed at a time, and so are it
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from engine.errors import UserError
 from engine.estimate.micro_batch import MemoryKey, load_rows, save_rows
 from engine.language import _
 from engine.run.schema import AttemptRecord, EventKind
@@ -78,8 +79,10 @@ class MicroBatch:
         self._link.update(micro_batch_rows=self.rows, micro_batches=self.per_update)
         try:
             self._link.note_attempt(micro_batch=self.rows, memory_key=self._key.digest)
-        except OSError as error:
-            problem = _("manifest.json cannot be written: {problem}.").format(problem=error.strerror or error)
+        except (OSError, UserError) as error:
+            problem = _("manifest.json cannot be written: {problem}.").format(
+                problem=getattr(error, "strerror", None) or error
+            )
             self._link.event(EventKind.WARNING, self._state.step, message=problem)
 
     def _warn(self, message: str, before: int, rows: int) -> None:

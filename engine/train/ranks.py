@@ -28,6 +28,8 @@ class Order(IntEnum):
     UPDATE = 1
     VALIDATE = 2
     REPORT = 3
+    WAIT = 4
+    """Nothing yet: rank 0 lives, and waits for something itself."""
 
 
 class Command(NamedTuple):

@@ -36,6 +36,8 @@ class RequestDesk:
     samples: list[Request] = field(default_factory=list)
     scales: list[Request] = field(default_factory=list)
     changed: bool = False
+    only_stops: bool = False
+    """Whether training has ended but for its last save: only a new stop means anything then."""
     _polled: float = 0.0
 
     def poll(self) -> Stop | None:
@@ -49,12 +51,20 @@ class RequestDesk:
                 self._take(request)
         return self.stop
 
+    def take_only_stops(self) -> None:
+        """Training has ended; from now on hear only of stops, and of new ones."""
+        self.only_stops = True
+        self.stop = None
+        self.link.forget_signal()
+
     def answer(self, request: Request, accepted: bool = True, reason: str = "") -> None:
         """Answer a request at the state's step."""
         self.link.answer(request.id, accepted, reason or None, self.state.step)
 
     def _take(self, request: Request) -> None:
         match request.op:
+            case "pause" | "sample" | "set" if self.only_stops:
+                self.answer(request, False, _("It has ended but for its last save, and waits until the disk takes it."))
             case "save":
                 self.saves.append(request)
             case "sample":

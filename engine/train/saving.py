@@ -1,5 +1,6 @@
 """Checkpoints: the whole state of a training between two updates, written so that it is complete or absent."""
 
+import contextlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -10,11 +11,12 @@ from engine.convert.writing import checkpoint_tensors, describe, published_tenso
 from engine.language import _
 from engine.model.transformer import LanguageModel
 from engine.run.atomic import publish_file
-from engine.run.checkpoints import begin_checkpoint, retain
+from engine.run.checkpoints import RECORD, CheckpointInfo, begin_checkpoint, checkpoint_name
 from engine.run.clock import ActiveClock, now_utc_iso
 from engine.run.folder import RunFolder
 from engine.run.process import this_process
 from engine.run.publishing import PublishedBy, may_publish, note_published
+from engine.run.retention import Proven, retain
 from engine.run.schema import EventKind, Phase
 from engine.run.worker_link import WorkerLink
 from engine.settings.schedule import Schedule
@@ -25,6 +27,9 @@ from engine.train.state import TrainerState
 MODEL_FILE = "model.safetensors"
 TRAINER_FILE = "trainer.pth"
 TRAINER_FORMAT = 1
+
+LOOK_SECONDS = 5.0
+"""How often the newest checkpoint is looked after, whether it is still there."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,10 @@ class Saver:
         self._clock = clock
         self._saved_at = clock.here
         self._lost_save_dir = False
+        self._proven = Proven()
+        self._known_bad: set[str] = set()
+        self._refusing: set[str] = set()
+        self._looked_at = clock.here
         self.last_step: int | None = None
         """Step of the newest checkpoint this process wrote or started from."""
         self.last_seconds = 0.0
@@ -85,9 +94,11 @@ class Saver:
         self._identity.surroundings.update(changes)
 
     def is_due(self, step: int) -> bool:
-        """Whether a save is due at the end of update `step`, by count or by time."""
+        """Whether a save is due at the end of update `step`: by count, by time, or because the last one is gone."""
         if step == 0 or step == self.last_step:
             return False
+        if self._last_is_gone(step):
+            return True
         by_count = self._plan.save_interval > 0 and step % self._plan.save_interval == 0
         minutes = self._plan.save_minutes
         return by_count or (minutes > 0 and self._clock.here - self._saved_at >= 60 * minutes)
@@ -120,13 +131,46 @@ class Saver:
             self._saved_at = self._clock.here
             self._link.update(phase=Phase.TRAINING)
         self.last_step = state.step
-        retain(self._folder, self._plan.keep_checkpoints)
+        self._thin_out(state.step)
         self._publish(state)
         self.last_seconds = self._clock.here - started
         self._link.update(last_checkpoint=state.step)
         self._link.event(
             EventKind.CHECKPOINT, state.step, name=info.name, bytes=info.size, seconds=round(self.last_seconds, 3)
         )
+
+    def _last_is_gone(self, step: int) -> bool:
+        """Whether somebody deleted the checkpoint that a crash would fall back to; looked at now and then, and told."""
+        if self.last_step is None or self._clock.here - self._looked_at < LOOK_SECONDS:
+            return False
+        self._looked_at = self._clock.here
+        name = checkpoint_name(self.last_step)
+        try:
+            (self._folder.checkpoints / name / RECORD).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            message = _("Checkpoint {name} is gone: somebody deleted it. Another one is saved now.").format(name=name)
+            self._link.event(EventKind.WARNING, step, message=message)
+            self.last_step = None
+            return True
+        except OSError:
+            pass  # a file system that does not answer: the next save will say so
+        return False
+
+    def _thin_out(self, step: int) -> None:
+        """Delete the checkpoints nobody wants, and name those that do not hold."""
+
+        def on_bad(info: CheckpointInfo, problem: str) -> None:
+            if info.name in self._known_bad:
+                return
+            self._known_bad.add(info.name)
+            message = _(
+                "Checkpoint {name} is damaged ({problem}). It does not count: older ones are kept in its place."
+            ).format(name=info.name, problem=problem)
+            self._link.event(EventKind.WARNING, step, message=message)
+
+        # what cannot be looked at now is looked at after the next save
+        with contextlib.suppress(OSError):
+            retain(self._folder, self._plan.keep_checkpoints, proven=self._proven, on_bad=on_bad)
 
     def _course(self, state: TrainerState) -> dict[str, Any]:
         """Where the learning rate stands, for those who plan a fork without torch."""
@@ -156,11 +200,10 @@ class Saver:
         metadata = describe(self._model.shape, step=state.step, tokenizer_hash=self._identity.tokenizer_hash)
         metadata["run"] = self._folder.id
         stem, save_dir = self._plan.weights_name, self._plan.save_dir
-        folders = [self._folder.weights]
-        if save_dir is not None and self._still_ours(save_dir, stem, state.step):
-            folders.append(save_dir)
-        for folder in folders:
+        for folder in (self._folder.weights, save_dir):
             try:
+                if folder is None or (folder is save_dir and not self._still_ours(folder, stem, state.step)):
+                    continue
                 publish_file(
                     folder / f"{stem}.safetensors",
                     lambda file: save_safetensors(tensors, cast(BinaryIO, file), metadata),
@@ -170,8 +213,11 @@ class Saver:
                 message = _(
                     "The weights could not be published in {folder}: {problem}. The checkpoint is saved."
                 ).format(folder=folder, problem=error.strerror or error)
-                self._link.event(EventKind.WARNING, state.step, message=message)
+                if str(folder) not in self._refusing:
+                    self._refusing.add(str(folder))
+                    self._link.event(EventKind.WARNING, state.step, message=message)
                 continue
+            self._refusing.discard(str(folder))
             by = PublishedBy(
                 run=self._folder.id,
                 step=state.step,

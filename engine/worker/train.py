@@ -15,6 +15,7 @@ from engine.run.exit_codes import WorkerExit
 from engine.run.parent_watch import ParentWatch
 from engine.run.process import identify
 from engine.run.rank_errors import leave_error
+from engine.run.replay_script import read_script
 from engine.run.schema import EventKind, Reason, State
 from engine.run.silent_link import SilentLink
 from engine.run.worker_link import WorkerLink
@@ -58,11 +59,14 @@ def _train(link: WorkerLink) -> WorkerExit:
     from engine.run.checkpoints import CheckpointError
     from engine.train.build import build_trainer
     from engine.train.ranks import Place
+    from engine.train.replaying import Replay
     from engine.train.requests import RequestDesk
 
     desk = RequestDesk(link)
     try:
         trainer = build_trainer(link, desk, Place.of())
+        if (script := read_script(link.folder)) is not None:
+            trainer = Replay.of(trainer, script)
     except BuildStopped:
         reason = desk.stop.reason if desk.stop else link.stop_reason
         return link.finish(State.STOPPED, reason, _("Stopped before training began; nothing is lost."))

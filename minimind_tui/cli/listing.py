@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.language import _
 from engine.places import runs_dir
+from engine.run.badge import Badge, badge_of
 from engine.run.checkpoints import best, scan
 from engine.run.clock import parse_utc
 from engine.run.delete import folder_bytes
@@ -106,6 +107,7 @@ def show_json(folder: RunFolder) -> None:
                 "path": str(info.path),
                 "bytes": info.size,
                 "validation_loss": info.record.validation_loss,
+                **_badge_record(badge_of(info.record, entry.manifest)),
             }
             for info in scan(folder)
             if info.record is not None
@@ -133,11 +135,17 @@ def show_run(folder: RunFolder) -> None:
     lowest = best(infos)
     for info in infos:
         validation = info.record.validation_loss if info.record else None
+        badge = badge_of(info.record, entry.manifest).words() if info.record else ""
         say(
             _("checkpoint {step}: {size}").format(step=info.step, size=words.size(info.size))
             + ("" if validation is None else ", " + _("validation loss {loss}").format(loss=words.loss(validation)))
             + (" " + _("(best)") if lowest is not None and info.step == lowest.step else "")
+            + f", {one_line(badge)}"
         )
+
+
+def _badge_record(badge: Badge) -> dict[str, Any]:
+    return {"exact": badge.exact, "why_inexact": list(badge.reasons), "inexact_since": badge.since}
 
 
 def _about(entry: RunEntry) -> list[tuple[str, str]]:

@@ -30,6 +30,7 @@ def build_app(*, with_settings: bool = True) -> typer.Typer:
         run,
         runs,
         tui,
+        verify,
     )
 
     app = group(
@@ -59,6 +60,9 @@ def build_app(*, with_settings: bool = True) -> typer.Typer:
     app.command("tui", cls=Command, help=_("Open the terminal application (also: minimind-tui)."))(tui.tui)
     app.command("attach", cls=Command, help=_("Watch a run. Ctrl-C leaves it alone."))(attach.attach)
     app.add_typer(runs.app, name="runs")
+    app.command("verify", cls=Command, help=_("Prove that a run is whole; with --replay that it repeats bit for bit."))(
+        verify.verify
+    )
     app.command("plot", cls=Command, help=_("Draw a run's curves in the terminal."))(plot.plot)
     app.command("generate", cls=Command, help=_("Let a trained model continue a text."))(generate.generate)
     app.add_typer(data.app, name="data")

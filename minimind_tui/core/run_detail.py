@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.language import _
+from engine.run.badge import Badge, badge_of
 from engine.run.checkpoints import best, scan
 from engine.run.schema import AttemptRecord, Lineage
 from engine.run.view import RunView
@@ -35,6 +36,8 @@ class CheckpointLine:
     is_best: bool
     is_kept: bool
     """Whether a person asked to keep it."""
+    badge: Badge
+    """Whether an undisturbed run would have the same bits."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class DetailReader:
                     info.record.validation_loss,
                     lowest is not None and info.step == lowest.step,
                     info.record.keep,
+                    badge_of(info.record, manifest),
                 )
                 for info in recorded
                 if info.record is not None

@@ -21,9 +21,10 @@ import tomllib
 from pathlib import Path
 
 from engine.errors import UserError
-from engine.run.checkpoints import CheckpointError, begin_checkpoint, retain
+from engine.run.checkpoints import CheckpointError, begin_checkpoint
 from engine.run.clock import ActiveClock
 from engine.run.exit_codes import WorkerExit
+from engine.run.retention import retain
 from engine.run.schema import EventKind, Phase, Reason, State
 from engine.run.worker_link import WorkerLink
 

@@ -21,12 +21,12 @@ from engine.run.checkpoints import (
     copy_checkpoint,
     newest,
     newest_valid,
-    retain,
     scan,
     verify,
 )
 from engine.run.create import create_run
 from engine.run.folder import RunFolder
+from engine.run.retention import retain
 
 
 def save(folder: RunFolder, step: int, data: bytes = b"weights", **fields: object) -> CheckpointInfo:

@@ -1,6 +1,6 @@
 """The pane that tells everything of the run under the cursor."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
@@ -14,9 +14,12 @@ from minimind_tui.charts.numbers import sparkline
 from minimind_tui.core.run_detail import CheckpointLine, RunDetail
 from minimind_tui.core.run_facts import RunRow
 from minimind_tui.core.run_table import row_look
+from minimind_tui.safe_text import one_line
 
 _MOST_CHILDREN = 5
+# what is exact, what is not, what cannot be told or was never asked
 _EXACTNESS = {True: ("✓", "$text-success"), False: ("!", "$text-warning"), None: (" ", "")}
+_EXACT_WORDS: dict[bool | None, Callable[[], str]] = {True: lambda: _("exact"), False: lambda: _("inexact")}
 
 
 class DetailPane(VerticalScroll):
@@ -67,7 +70,7 @@ def _lines(row: RunRow, detail: RunDetail | None, width: int) -> list[Content]:
             lines += _hanging(styled((sign, style), f" {attempt.number}  "), styled(attempt.text), width)
     if detail.checkpoints or detail.broken_checkpoints:
         lines += _heading(_("Checkpoints"))
-        lines += _checkpoints(detail.checkpoints)
+        lines += _checkpoints(detail.checkpoints, width)
     if detail.broken_checkpoints:
         told = _("{n} of them cannot be read.").format(n=detail.broken_checkpoints)
         lines.append(styled((told, "$text-warning")))
@@ -112,18 +115,26 @@ def _curve(detail: RunDetail, width: int) -> list[Content]:
     return [Content(""), line, styled((ends, "$quiet"))]
 
 
-def _checkpoints(infos: Sequence[CheckpointLine]) -> list[Content]:
-    """One a line, their numbers below each other."""
+def _checkpoints(infos: Sequence[CheckpointLine], width: int) -> list[Content]:
+    """One a line, their numbers below each other; below them why those are not exact that are not."""
     steps = [f"{info.step:,}" for info in infos]
     sizes = [words.size(info.size) for info in infos]
+    losses = ["" if info.loss is None else words.loss(info.loss) for info in infos]
     lines = []
-    for info, step, size in zip(infos, steps, sizes, strict=True):
+    for info, step, size, loss in zip(infos, steps, sizes, losses, strict=True):
         marks = " ".join(filter(None, (_("best") if info.is_best else "", _("kept") if info.is_kept else "")))
+        sign, style = _EXACTNESS[info.badge.exact]
         lines.append(
             styled(
-                f"  {step.rjust(max(map(len, steps)))}  {size.rjust(max(map(len, sizes)))}  ",
-                "" if info.loss is None else words.loss(info.loss),
+                (sign, style),
+                f" {step.rjust(max(map(len, steps)))}  {size.rjust(max(map(len, sizes)))}  ",
+                loss.ljust(max(map(len, losses))),
                 ("  " + marks if marks else "", "$text-success"),
+                ("  " + _EXACT_WORDS[info.badge.exact]() if info.badge.exact is not None else "", "$quiet"),
             )
         )
+    for told in dict.fromkeys(one_line(info.badge.words()) for info in infos if info.badge.reasons):
+        badge = next(info.badge for info in infos if one_line(info.badge.words()) == told)
+        sign, style = _EXACTNESS[badge.exact]
+        lines += _hanging(styled((sign, style), " "), styled((told, "$quiet")), width)
     return lines
