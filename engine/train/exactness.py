@@ -37,6 +37,10 @@ def surroundings(
     }
 
 
+_COUNTS = {"rollbacks": 0, "excluded": 0}
+"""What checkpoints of runs without a guard do not say."""
+
+
 def why_inexact(saved: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Reasons why a run saved under `saved` does not go on bit for bit under `now`, in words; none means it does."""
     words = {
@@ -52,7 +56,10 @@ def why_inexact(saved: dict[str, Any], now: dict[str, Any]) -> list[str]:
         "batch_size": _("the micro-batch"),
         "accumulation_steps": _("the accumulation"),
         "world_size": _("the number of processes"),
+        "rollbacks": _("the number of rollbacks"),
+        "excluded": _("the number of excluded documents"),
     }
+    saved, now = _COUNTS | saved, _COUNTS | now
     reasons = [
         _("{what} changed from {before} to {after}").format(what=words[name], before=saved.get(name), after=now[name])
         for name in words

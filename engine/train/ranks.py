@@ -28,6 +28,7 @@ class Order(IntEnum):
     UPDATE = 1
     VALIDATE = 2
     REPORT = 3
+    PASS = 4
 
 
 class Command(NamedTuple):
