@@ -60,6 +60,7 @@ class Rollback(Tolerant):
 
     t: str = Field(default_factory=now_utc_iso)
     attempt: int
+    """0 for one that a fork took over from its parent."""
     step: int
     """The update that is passed over."""
     found: str
@@ -124,3 +125,14 @@ def read_guard(folder: RunFolder) -> GuardRecord:
 def write_guard(folder: RunFolder, record: GuardRecord) -> None:
     """Replace guard.json in one step, durably. Raises OSError."""
     write_atomic(folder.guard, orjson.dumps(record.model_dump(mode="json"), option=orjson.OPT_INDENT_2))
+
+
+def inherit_guard(parent: RunFolder, fork: RunFolder, *, same_order: bool) -> None:
+    """Give a fork what its parent excludes, by the texts' hashes, and what it passes over where the order of the rows
+    is the same. Raises UserError for a broken file, OSError.
+    """
+    record = read_guard(parent)
+    rollbacks = [rollback.model_copy(update={"attempt": 0}) for rollback in record.rollbacks]
+    taken = GuardRecord(excluded=record.excluded, rollbacks=rollbacks if same_order else [])
+    if taken.excluded or taken.rollbacks:
+        write_guard(fork, taken)

@@ -29,6 +29,9 @@ SECONDS = 60.0
 
 WORST_ROWS = 8
 START_TOKENS, START_CHARACTERS = 48, 80
+_SHARE_OF_WORST = 0.1
+"""A document is named if it raises the loss by this share of what the worst one does."""
+
 _SAME = 0.05
 """A loss that comes out within this share of what it was has repeated itself."""
 
@@ -130,13 +133,12 @@ class Autopsy:
             alone = self._one_by_one(rows, over) if finite else []
             if not alone:
                 return Findings(len(rows), examined, [], _did_not_repeat(loss, mean, finite))
-            worst = sorted(alone, key=lambda entry: entry[1], reverse=True)[:WORST_ROWS]
-            by_row = {
-                row: [_Piece(row, p.number, p.tokens * row_loss, p.tokens) for p in by_row[row]]
-                for row, row_loss in worst
-            }
-            pieces = [piece for members in by_row.values() for piece in members]
-            return Findings(len(rows), examined, self._named(pieces))
+            suspects = [
+                _Piece(row, one.number, one.tokens * row_loss, one.tokens)
+                for row, row_loss in alone
+                for one in by_row[row]
+            ]
+            return Findings(len(rows), examined, self._named(suspects))
         row_losses = [_mean(members) for members in by_row.values()]
         if len(row_losses) > 1 and median(row_losses) > limit:
             remark = _("The rows are alike (half of them are above {loss:.2f}): it is not single documents.")
@@ -145,11 +147,10 @@ class Autopsy:
         def excess(members: list[_Piece]) -> float:
             return sum(piece.nats - mean * piece.tokens for piece in members)
 
-        rows_by_excess = sorted(by_row.values(), key=excess, reverse=True)[:WORST_ROWS]
-        worst_pieces = sorted(
-            (piece for members in rows_by_excess for piece in members), key=lambda p: excess([p]), reverse=True
-        )
-        return Findings(len(rows), examined, self._named([piece for piece in worst_pieces if excess([piece]) > 0]))
+        worst_rows = sorted(by_row.values(), key=excess, reverse=True)[:WORST_ROWS]
+        suspects = sorted((one for row in worst_rows for one in row), key=lambda one: excess([one]), reverse=True)
+        least = max(0.0, _SHARE_OF_WORST * excess(suspects[:1]))
+        return Findings(len(rows), examined, self._named([one for one in suspects if excess([one]) > least]))
 
     def _losses(self, rows: Integers, over: Callable[[], bool]) -> list[_Piece]:
         """The loss of every piece of the rows, as far as time allows (one micro-batch at least)."""
@@ -229,7 +230,9 @@ class Autopsy:
         return all(are_finite(gradient for gradient in gradients if gradient is not None))
 
     def _one_by_one(self, rows: Integers, over: Callable[[], bool]) -> list[tuple[int, float]]:
-        """(row, nats a target token) by the very function that training computes its loss with."""
+        """(row, nats a target token) of those above twice the median, worst first, by the very function that training
+        computes its loss with.
+        """
         found: list[tuple[int, float]] = []
         with torch.no_grad():
             for row in rows.tolist():
@@ -239,8 +242,9 @@ class Autopsy:
                 if batch.target_tokens:
                     loss = self._updater.loss_alone(to_device(batch, self._updater.device))
                     found.append((row, float(loss) / batch.target_tokens))
-        losses = [loss for _row, loss in found]
-        return found if losses and max(losses) > 2 * median(losses) else []
+        losses = [loss for _row, loss in found] or [0.0]
+        worse = [entry for entry in found if entry[1] > 2 * median(losses)]
+        return sorted(worse, key=lambda entry: entry[1], reverse=True)[:WORST_ROWS]
 
     def _named(self, pieces: list[_Piece]) -> list[NamedDocument]:
         """The documents of these pieces, each once, in their order."""

@@ -36,6 +36,7 @@ from engine.train.budget import EndPlanner, TimeBounds
 from engine.train.computing import Computing, choose_computing
 from engine.train.describing import describe
 from engine.train.exactness import surroundings
+from engine.train.finite import names_not_finite
 from engine.train.forking import fork_of
 from engine.train.guard import Guard
 from engine.train.loading import Restored, restore
@@ -256,6 +257,12 @@ def _start_from(path: Path, model: LanguageModel, material: Material) -> None:
                 "The weights in {path} were trained with another tokenizer: their ids mean other text. "
                 "Give --tokenizer the one they were trained with."
             ).format(path=path)
+        )
+    if broken := names_not_finite(weights.tensors):
+        raise UserError(
+            _("The weights in {path} are not finite ({name} for example): nothing can be learned from there.").format(
+                path=path, name=broken[0]
+            )
         )
     load_weights(model, weights)
 

@@ -15,6 +15,10 @@ NAMED = 3
 """Documents in a sentence; all that were found are in guard.json."""
 
 
+_ADAMW_LR = 1e-3
+"""Above this AdamW needs good reasons."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """An update's fault: its number, what was found, the update's learning rate, in which precision.
@@ -73,7 +77,10 @@ def documents_in_words(findings: Findings) -> str:
 
 def advice(settings: Settings, fault: Fault, run: str, documents: Sequence[NamedDocument] = ()) -> str:
     """What to change, with numbers."""
-    lower = float(f"{fault.lr / 3:.1g}") if fault.lr > 0 else settings.learning_rate / 3
+    lower = fault.lr / 3
+    if settings.optimizer == "adamw":
+        lower = min(lower, _ADAMW_LR)
+    lower = float(f"{lower:.1g}")
     changes = [
         _("a lower learning rate (--learning_rate {lower:g}; it was {lr:.3g} at that update)").format(
             lower=lower, lr=fault.lr
@@ -89,13 +96,12 @@ def advice(settings: Settings, fault: Fault, run: str, documents: Sequence[Named
         changes.append(_("clipping (--grad_clip 1; it is {now:g})").format(now=settings.grad_clip))
     if fault.dtype == "fp16":
         changes.append(_("another precision (--dtype bf16, or fp32; it is fp16)"))
-    text = _("What to change: {changes}; with `minimind fork {run}` it goes on from a checkpoint with that.").format(
+    text = _("What to change: {changes}; `minimind fork {run}` goes on from a checkpoint with that.").format(
         changes=", ".join(changes), run=run
     )
     if documents:
-        text += " " + _("`minimind runs exclude {run} --worst` leaves these documents out from then on.").format(
-            run=run
-        )
+        told = _("`minimind runs exclude {run} --worst` leaves these documents out from then on.")
+        text = told.format(run=run) + " " + text
     return text
 
 

@@ -15,7 +15,7 @@ from engine.run.guard_record import Autopsy as AutopsyRecord
 from engine.run.schema import EventKind, Reason, State
 from engine.run.worker_link import WorkerLink
 from engine.settings.settings import Settings
-from engine.train.autopsy import SECONDS, Autopsy, Findings, weights_to_blame
+from engine.train.autopsy import SECONDS, Autopsy, Findings
 from engine.train.divergence import Fault, advice, before, documents_in_words, sentences
 from engine.train.finite import not_finite
 from engine.train.requests import RequestDesk, Stop
@@ -143,7 +143,7 @@ class Guard:
         """How the attempt ends when weights or optimiser state are not finite: nothing of them may be saved."""
         step, rows, lr = self._last_made or (self._state.step, None, self._updater.optimizer.lr)
         fault = Fault(step, "weights", lr, self._dtype, broken=tuple(names))
-        findings = Findings(0, 0, [], weights_to_blame(names))
+        findings = Findings(0, 0, [], _("No document is to blame."))
         if self._settings.nonfinite == "rollback" and rows is not None:
             return self._roll_back(fault, rows, findings)
         return self._diverged(fault, findings, fault.what(), _("Nothing of that is saved."), save=False)
@@ -208,7 +208,7 @@ class Guard:
             )
             self._detector.accept(fault.step)
             self._tell(fault, measured, message, None)
-        elif spikes.in_a_row == 1 and not 0 < fault.step - spikes.told_at < QUIET_UPDATES:
+        elif spikes.in_a_row == 1 and (spikes.told_at == 0 or fault.step - spikes.told_at >= QUIET_UPDATES):
             spikes.told_at = fault.step
             findings = self._examine(fault, measured, rows, deal, should_stop)
             self._tell(fault, measured, sentences(fault.what(), _in_words(findings)), findings)
@@ -243,7 +243,7 @@ class Guard:
 
     def _roll_back(self, fault: Fault, rows: Rows, findings: Findings | None) -> Stop:
         """Write the decision to go back, past these rows; the attempt ends, and the next one does it."""
-        made = len(self._record.rollbacks)
+        made = sum(earlier.attempt > 0 for earlier in self._record.rollbacks)
         if made >= self._settings.rollback_limit:
             again = _("All {n} rollbacks that rollback_limit allows are used up.").format(n=made)
             return self._diverged(fault, findings, fault.what(), again, save=False)
@@ -268,7 +268,9 @@ class Guard:
             return Stop(State.FAILED, Reason.ERROR, sentences(fault.what(), problem), save=False)
         message = sentences(
             fault.what(),
-            _("Going back to the last checkpoint; update {step} is passed over.").format(step=fault.step),
+            _("Going back to step {step}, and past update {passed}.").format(
+                step=self._link.status.last_checkpoint or 0, passed=fault.step
+            ),
             _("The learning rate is multiplied by {factor:g} from there.").format(factor=factor) if factor != 1 else "",
             _in_words(findings),
         )
@@ -289,9 +291,13 @@ class Guard:
             before(self._state.spikes),
             _in_words(findings),
             self._advice(fault, findings),
-            _("The checkpoints before that are untouched."),
+            self._last_checkpoint(),
         )
         return Stop(State.FAILED, Reason.DIVERGED, message, save=save)
+
+    def _last_checkpoint(self) -> str:
+        step = self._link.status.last_checkpoint
+        return "" if step is None else _("The last good checkpoint is that of step {step}.").format(step=step)
 
     def _advice(self, fault: Fault, findings: Findings | None) -> str:
         documents = findings.documents if findings is not None else []
