@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engine.data.split import choose_validation
 from engine.data.token_cache import TokenCache, existing_token_cache
 from engine.data.tokenizer import Tokenizer
@@ -79,11 +77,8 @@ def _at_lines(folder: RunFolder, places: Sequence[str]) -> list[NamedDocument]:
         bad_lines_limit=settings.bad_lines_limit,
     )
     if cache is None:
-        raise UserError(
-            _("The token cache of {path} is gone, or the file has changed: let the run go on once first.").format(
-                path=data
-            )
-        )
+        problem = _("The token cache of {path} is gone, or the file has changed: let the run go on once first.")
+        raise UserError(problem.format(path=data))
     return [_document(cache, settings, data, line) for line in lines]
 
 
@@ -98,15 +93,10 @@ def _line_of(place: str, data: Path) -> int:
 
 
 def _document(cache: TokenCache, settings: Settings, data: Path, line: int) -> NamedDocument:
-    index = int(np.searchsorted(cache.lines, line))
-    if index == cache.document_count or int(cache.lines[index]) != line:
+    index = cache.document_at(line)
+    if index is None:
         raise UserError(_("Line {line} of {path} holds no document.").format(line=line, path=data))
-    if settings.validation:
-        held_out = choose_validation(cache, max_tokens=settings.validation_tokens)
-        if index in held_out.validation:
-            raise UserError(
-                _("Line {line} of {path} is held out for validation: nothing is learned from it.").format(
-                    line=line, path=data
-                )
-            )
+    if settings.validation and not choose_validation(cache, max_tokens=settings.validation_tokens).training[index]:
+        problem = _("Line {line} of {path} is held out for validation: nothing is learned from it.")
+        raise UserError(problem.format(line=line, path=data))
     return NamedDocument(file=str(data), line=line, hash=f"{int(cache.text_hashes[index]):016x}")

@@ -22,15 +22,20 @@ ROWS_WITH_TOKENS = """
         return found
 """
 
-NOT_FINITE = ROWS_WITH_TOKENS + """
+NOT_FINITE = (
+    ROWS_WITH_TOKENS
+    + """
     def poisoned(self, batch):
         loss = loss_of(self, batch)
         return loss * float('{value}') if bool(holds(batch).any()) else loss
     update.Updater.loss_of = poisoned
 """
+)
 """The loss of a micro-batch with the tokens is multiplied by `value`."""
 
-GRADIENT = ROWS_WITH_TOKENS + """
+GRADIENT = (
+    ROWS_WITH_TOKENS
+    + """
     class Poison(torch.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -43,6 +48,7 @@ GRADIENT = ROWS_WITH_TOKENS + """
         return Poison.apply(loss) if bool(holds(batch).any()) else loss
     update.Updater.loss_of = poisoned
 """
+)
 """The loss of a micro-batch with the tokens is finite, its gradient is not."""
 
 WEIGHTS = """

@@ -122,9 +122,7 @@ def exclude(
     run: NamedRun,
     documents: Annotated[
         list[str] | None,
-        argument(
-            metavar="[FILE:LINE]...", help=_("Documents of the run's text by their lines; FILE: may be left out.")
-        ),
+        argument(metavar="[FILE:LINE]...", help=_("Lines of the run's text; FILE: may be left out.")),
     ] = None,
     worst: Annotated[
         bool, option("--worst", help=_("Those that were last found behind an update that was not as it should be."))
