@@ -25,6 +25,7 @@ _LOUD = frozenset(
         EventKind.WARNING,
         EventKind.ERROR,
         EventKind.GUARD,
+        EventKind.ROLLBACK,
         EventKind.FAILED,
         EventKind.CHECKPOINT_BAD,
         EventKind.CHECKPOINT_FAILED,

@@ -69,6 +69,7 @@ class MicroBatches:
 class Update:
     """One optimiser step's share of the data for one rank."""
 
+    cursor_before: Cursor
     cursor_after: Cursor
     """Where the data stands once this update is made: what a checkpoint keeps."""
     epoch: int
@@ -161,12 +162,17 @@ class UpdateStream:
         self._current = MicroBatches(-(-len(rows) // size), self._queue)
         self.cursor = self._after(cursor, len(rows))
         return Update(
+            cursor_before=cursor,
             cursor_after=self.cursor,
             epoch=cursor.epoch,
             micro_batches=self._current,
             target_tokens=int(self.rows.row_targets[rows].sum(dtype=np.int64)),
             row_count=len(rows),
         )
+
+    def rows_from(self, cursor: Cursor) -> Integers:
+        """The rows of the update that begins at `cursor`, over all ranks, in the order they are dealt."""
+        return self._rows_of(_normalised(cursor, self.rows.row_count))
 
     def deal_again(self, cursor: Cursor, at_once: int) -> None:
         """Go back to `cursor` and deal from there on `at_once` rows at a time. What was prefetched is dropped; an

@@ -83,6 +83,11 @@ class TokenCache:
         """Lines that held no usable text (blank ones not counted)."""
         return _unusable(self.problem_counts)
 
+    def document_at(self, line: int) -> int | None:
+        """The document of a line of the file (from 1); None where that holds none."""
+        index = int(np.searchsorted(self.lines, line))
+        return index if index < self.document_count and int(self.lines[index]) == line else None
+
     def document(self, index: int) -> npt.NDArray[Any]:
         """The token ids of one document."""
         return self.tokens[int(self.offsets[index]) : int(self.offsets[index + 1])]

@@ -248,7 +248,7 @@ def newest_valid(
         problem = verify(info, on_bytes)
         if not problem:
             return info
-        on_bad(info, problem, _set_aside(info.path))
+        on_bad(info, problem, set_aside(info.path))
     return None
 
 
@@ -325,7 +325,8 @@ def _file_name(name: str) -> str:
     return name
 
 
-def _set_aside(path: Path) -> Path:
+def set_aside(path: Path) -> Path:
+    """Rename a checkpoint's folder so that it never counts again; where it lies now. Raises OSError."""
     number = 1
     while (aside := path.with_name(f"{path.name}.bad-{number}")).exists():
         number += 1

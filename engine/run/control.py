@@ -64,6 +64,19 @@ class SetArguments(_Arguments):
     lr_scale: float = Field(gt=0, le=100, allow_inf_nan=False)
 
 
+class ExcludedDocument(_Arguments):
+    """One document: its line in the training text, and the 64-bit hash of its text."""
+
+    line: int = Field(ge=1)
+    hash: str = Field(pattern=r"^[0-9a-f]{16}$")
+
+
+class ExcludeArguments(_Arguments):
+    """`documents` carry no loss from now on."""
+
+    documents: list[ExcludedDocument] = Field(min_length=1, max_length=500)
+
+
 OPERATIONS: dict[str, type[_Arguments]] = {
     "save": SaveArguments,
     "stop": StopArguments,
@@ -71,6 +84,7 @@ OPERATIONS: dict[str, type[_Arguments]] = {
     "continue": NoArguments,
     "sample": SampleArguments,
     "set": SetArguments,
+    "exclude": ExcludeArguments,
 }
 """What can be asked for, and with which arguments."""
 

@@ -60,6 +60,11 @@ class RunFolder:
         return self.path / "annotations.json"
 
     @property
+    def guard(self) -> Path:
+        """What its guard decided."""
+        return self.path / "guard.json"
+
+    @property
     def trainer_log(self) -> Path:
         """What its processes print."""
         return self.path / "trainer.log"

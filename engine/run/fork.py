@@ -19,6 +19,7 @@ from engine.run.clock import seconds_since, utc_iso
 from engine.run.course import current_course
 from engine.run.create import create_run
 from engine.run.folder import RunFolder
+from engine.run.guard_record import inherit_guard
 from engine.run.launch import deadline_moment, is_same_data, weights_name
 from engine.run.publishing import check_save_dir, claim_save_dir
 from engine.run.schema import CheckpointRecord, Lineage, Manifest
@@ -208,12 +209,13 @@ def make_fork(plan: ForkPlan, runs_dir: Path | None = None, on_bytes: Callable[[
 
     def copy(folder: RunFolder) -> None:
         copy_checkpoint(plan.checkpoint, folder, on_bytes, **changes)
+        inherit_guard(plan.parent, folder, same_order=not set(plan.given) & {*ROW_SETTINGS, "seed"})
 
     try:
         folder = create_run(
             runs_dir or usual_runs_dir(), plan.name, render_settings(settings, plan.preset), manifest, fill=copy
         )
-    except CheckpointError as error:
+    except (CheckpointError, OSError) as error:
         raise UserError(str(error)) from error
     if plan.save_dir is not None:
         try:

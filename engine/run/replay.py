@@ -281,6 +281,8 @@ def _scratch(plan: ReplayPlan) -> Iterator[RunFolder]:
             folder.checkpoints.mkdir(parents=True)
             folder.run_toml.write_text(render_settings(plan.settings), encoding="utf-8")
             folder.write_manifest(manifest)
+            with contextlib.suppress(FileNotFoundError):  # what it passes over and excludes is part of the course
+                shutil.copyfile(plan.run.guard, folder.guard)
         except OSError as error:
             raise UserError(_("The replay cannot be made: {problem}").format(problem=error)) from error
         yield folder

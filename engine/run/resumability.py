@@ -15,8 +15,9 @@ from typing import Any
 
 from engine.errors import UserError
 from engine.language import _
-from engine.run.checkpoints import newest
+from engine.run.checkpoints import CheckpointInfo, newest
 from engine.run.folder import RunFolder
+from engine.run.guard_record import read_guard
 from engine.run.launch import plan_resume
 from engine.run.observe import Observation, observe
 from engine.run.process import this_process
@@ -88,14 +89,34 @@ def resume_statement(folder: RunFolder, values: Mapping[str, Any] | None = None)
     info = newest(folder)
     step = 0 if info is None else info.step
     lost = max(0, _steps_made(seen) - step)
+    try:
+        guard = _guard_reasons(folder, info)
+    except UserError as error:
+        return ResumeStatement(False, None, [str(error)])
     if info is None or info.record is None:
         return ResumeStatement(True, None, lost=lost)
     reasons = [*plan.change.why_inexact, *_settings_reasons(plan.settings, info.record, set(plan.change.changed))]
     reasons += _micro_batch_reasons(plan.settings, info.record, manifest, set(plan.change.changed))
+    reasons += guard
     machine, unknown = _machine_reasons(plan.settings, info.record, manifest)
     reasons += machine
     exact = False if reasons else None if unknown else True
     return ResumeStatement(True, exact, reasons, unknown, step, lost)
+
+
+def _guard_reasons(folder: RunFolder, info: CheckpointInfo | None) -> list[str]:
+    """What the run's guard has decided since the checkpoint. Raises UserError for a broken guard.json."""
+    record = read_guard(folder)
+    saved = {} if info is None or info.record is None else info.record.surroundings
+    counts = {
+        "rollbacks": (_("the number of rollbacks"), len(record.rollbacks)),
+        "excluded": (_("the number of excluded documents"), len(record.excluded)),
+    }
+    return [
+        _("{what} changed from {before} to {after}").format(what=what, before=saved.get(name, 0), after=now)
+        for name, (what, now) in counts.items()
+        if saved.get(name, 0) != now
+    ]
 
 
 def _steps_made(seen: Observation) -> int:

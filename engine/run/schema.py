@@ -110,6 +110,9 @@ class Reason(StrEnum):
     """The user has to change something first."""
     MEMORY = "memory"
     """Memory ran out on one of several ranks; the next attempt computes fewer rows at a time."""
+    DIVERGED = "diverged"
+    ROLLBACK = "rollback"
+    EXCLUSION = "exclusion"
     WORKER_DIED = "worker_died"
     """A signal or an exit code, without a word from the worker."""
 
@@ -314,6 +317,7 @@ class EventKind(StrEnum):
     SAMPLE = "sample"
     CONTROL = "control"
     GUARD = "guard"
+    ROLLBACK = "rollback"
     WARNING = "warning"
     ERROR = "error"
     RESTART = "restart"

@@ -40,6 +40,12 @@ LOCK_PATIENCE = 5.0
 LOOK_SECONDS = 0.25
 BACKOFF_FIRST, BACKOFF_MOST = 1.0, 60.0
 
+_BEGINS_AGAIN = (Reason.ROLLBACK, Reason.EXCLUSION)
+"""The worker has written down what the next attempt is to do otherwise."""
+
+_NOT_AGAIN = (Reason.USER_ERROR, Reason.DIVERGED)
+"""Another attempt would end in the same way."""
+
 
 class Supervisor:
     """Runs one run to its end; `lock` is held. `announce` says when status.json shows the run as starting."""
@@ -71,6 +77,9 @@ class Supervisor:
                     self._status = self._announce()
                     continue
                 outcome = end
+            elif outcome.reason in _BEGINS_AGAIN and not self._wakeup.stops:
+                self._begin_again(record, outcome, code)
+                continue
             elif self._may_restart(outcome):
                 self._restarts_left -= outcome.reason != Reason.MEMORY
                 self._tell_restart(record, outcome, code, backoff)
@@ -185,10 +194,18 @@ class Supervisor:
             self._status.stop()
 
     def _may_restart(self, outcome: Outcome) -> bool:
-        if outcome.state != State.FAILED or outcome.reason == Reason.USER_ERROR or self._wakeup.stops:
+        if outcome.state != State.FAILED or outcome.reason in _NOT_AGAIN or self._wakeup.stops:
             return False
         # with half the rows at a time it is another attempt, and there are not many halves
         return self._restarts_left > 0 or outcome.reason == Reason.MEMORY
+
+    def _begin_again(self, record: AttemptRecord, outcome: Outcome, code: int | None) -> None:
+        """Close an attempt that ended for the next to begin at once; the worker has told why."""
+        close_attempt(self._folder, record.attempt, self._step(), outcome, code)
+        self._status.update(
+            state=State.STARTING, phase=Phase.WAITING, worker=None, outcome=None, message=outcome.message, eta_s=None
+        )
+        self._status = self._announce()
 
     def _tell_restart(self, record: AttemptRecord, outcome: Outcome, code: int | None, backoff: float) -> None:
         if outcome.reason == Reason.WORKER_DIED:  # else the worker has told it itself

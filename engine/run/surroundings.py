@@ -5,6 +5,9 @@ from typing import Any
 
 from engine.language import _
 
+_COUNTS = {"rollbacks": 0, "excluded": 0}
+"""What checkpoints of runs without a guard do not say."""
+
 
 def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What of `now` is other than it was `saved`, a phrase each; what `now` does not tell is passed over."""
@@ -21,7 +24,10 @@ def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         "batch_size": _("the micro-batch"),
         "accumulation_steps": _("the accumulation"),
         "world_size": _("the number of processes"),
+        "rollbacks": _("the number of rollbacks"),
+        "excluded": _("the number of excluded documents"),
     }
+    saved = _COUNTS | dict(saved)
     return [
         _("{what} changed from {before} to {after}").format(what=words[name], before=saved.get(name), after=now[name])
         for name in words

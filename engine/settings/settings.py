@@ -134,11 +134,38 @@ class Settings(NetworkSettings):
         "从已有权重开始：.pth 或 .safetensors 文件、某次运行，或权重名。",
         min_length=1,
     )  # fmt: skip
+    nonfinite: Literal["skip", "rollback", "stop"] = setting(
+        "skip", "training", "free",
+        "An update whose loss or gradient is not finite: skip it, go back to the last checkpoint and past it, or stop.",
+        "损失或梯度非有限的更新：skip 跳过，rollback 回到上一检查点并越过它，stop 停止。",
+    )  # fmt: skip
     nonfinite_limit: int = setting(
         10, "training", "free",
-        "Updates in a row that may be skipped for a non-finite loss or gradient before the run stops.",
-        "损失或梯度非有限时允许连续跳过的更新次数，超过则停止。",
+        "Updates in a row that may be skipped, not finite or spiking, before the run stops as diverged.",
+        "允许连续跳过（非有限或突增）的更新次数，达到则判为发散并停止。",
         ge=1,
+    )  # fmt: skip
+    spikes: Literal["off", "warn", "skip", "rollback", "stop"] = setting(
+        "warn", "training", "free",
+        "An update whose loss or gradient stands out from those before: warn, or act as for one that is not finite.",
+        "损失或梯度明显高于此前水平的更新：warn 仅警告，其余与非有限时的处理相同，off 不检测。",
+    )  # fmt: skip
+    spike_threshold: float = setting(
+        8.0, "training", "free",
+        "Robust deviations above the median of recent updates from which one stands out.",
+        "高于近期中位数多少个稳健标准差即视为突增。",
+        ge=3, le=1000,
+    )  # fmt: skip
+    rollback_lr_scale: float = setting(
+        0.5, "training", "free",
+        "Factor on the learning rate from the checkpoint on that a rollback goes back to.",
+        "回滚后从该检查点起学习率所乘的系数。",
+        gt=0, le=1,
+    )  # fmt: skip
+    rollback_limit: int = setting(
+        5, "training", "free",
+        "Rollbacks in the whole run before it stops as diverged.", "整个运行允许的回滚次数，用尽则判为发散并停止。",
+        ge=1, le=1000,
     )  # fmt: skip
 
     # schedule

@@ -19,22 +19,26 @@ from engine.model.transformer import LanguageModel
 from engine.places import cache_dir
 from engine.run.checkpoints import scan
 from engine.run.clock import ActiveClock, parse_utc
+from engine.run.guard_record import read_guard
 from engine.run.launch import weights_name
 from engine.run.publishing import published_by
-from engine.run.schema import EventKind, Lineage, Manifest, Phase
-from engine.run.taking_over import TakingOver
+from engine.run.schema import EventKind, Manifest, Phase
 from engine.run.worker_link import WorkerLink
 from engine.settings.balancing import balancing_of
 from engine.settings.network import shape_from_settings
-from engine.settings.onward import bounded_by_time, bounded_end, schedule_of, updates_left
+from engine.settings.onward import schedule_of
 from engine.settings.run_toml import parse_settings
 from engine.settings.schedule import Horizon
 from engine.settings.settings import Settings
+from engine.train.autopsy import Autopsy
+from engine.train.beginning import apply_rollbacks, begin, most_updates, without_excluded
 from engine.train.budget import EndPlanner, TimeBounds
 from engine.train.computing import Computing, choose_computing
 from engine.train.describing import describe
 from engine.train.exactness import surroundings
-from engine.train.forking import end_reason, fork_of, take_over
+from engine.train.finite import names_not_finite
+from engine.train.forking import fork_of
+from engine.train.guard import Guard
 from engine.train.loading import Restored, restore
 from engine.train.loop import Trainer
 from engine.train.material import Material, open_material
@@ -76,6 +80,8 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
         lambda: open_material(settings, data_path, tokenizer_path, cache_dir(), link, lambda: desk.poll() is not None)
     )
 
+    record = read_guard(link.folder)
+    material = without_excluded(material, record, link)
     link.update(phase=Phase.LOADING)
     seed_everything(settings.seed)
     shape = shape_from_settings(settings, material.tokenizer.vocab_size)
@@ -98,7 +104,8 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
     elif manifest.lineage is not None and manifest.lineage.path is not None:
         _start_from(Path(manifest.lineage.path), model, material)
     state = restored.state if restored else TrainerState()
-    taking = _begin(state, fork, restored, settings, material)
+    apply_rollbacks(state, record)
+    taking = begin(state, fork, restored, settings, material)
     schedule = schedule_of(settings, state.schedule_start)
     desk.state = state
     micro_batch = begin_micro_batch(
@@ -132,6 +139,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
         world_size=ranks.size,
     )
     around["batch_size_asked"] = settings.batch_size  # engine.run.resumability compares it with what a resume asks
+    around |= {"rollbacks": state.rollbacks, "excluded": len(record.excluded)}
     stream = UpdateStream(
         material.training,
         seed=settings.seed,
@@ -200,7 +208,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
         updater=updater,
         schedule=schedule,
         horizon=Horizon.from_list(state.horizon),
-        planner=EndPlanner(bounds, _most_updates(settings, state, material)),
+        planner=EndPlanner(bounds, most_updates(settings, state, material)),
         reporter=reporter,
         watcher=watcher,
         saver=saver,
@@ -208,6 +216,16 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
         clock=clock,
         speed=_speed(settings, computing, material, watcher, saver, micro_batch),
         micro_batch=micro_batch,
+        guard=Guard(
+            settings,
+            state,
+            link,
+            updater,
+            Autopsy(updater, material.training, material.tokenizer, str(data_path), lambda: micro_batch.rows),
+            record,
+            clock,
+            computing.precision.dtype,
+        ),
     )
 
 
@@ -221,52 +239,6 @@ def _checked(place: Place, settings: Settings) -> Place:
             ).format(there=place.size, nproc=settings.nproc, nnodes=settings.nnodes)
         )
     return place
-
-
-def _most_updates(settings: Settings, state: TrainerState, material: Material) -> int:
-    """The last update that epochs and max_steps allow, from where `state` stands."""
-    left = updates_left(
-        state.epoch,
-        state.row,
-        epochs=settings.epochs,
-        row_count=material.training.row_count,
-        rows_per_update=settings.rows_per_update,
-    )
-    return bounded_end(state.step, left, settings.max_steps)
-
-
-def _begin(
-    state: TrainerState, fork: Lineage | None, restored: Restored | None, settings: Settings, material: Material
-) -> TakingOver | None:
-    """Give a new run its horizon, a fork its own state, and a resumed run another end where that may move."""
-    if fork is not None and restored is not None:
-        return take_over(
-            state,
-            fork,
-            settings,
-            same_rows=restored.same_rows,
-            row_count=material.training.row_count,
-            target_tokens=material.training.target_tokens,
-        )
-    most = _most_updates(settings, state, material)
-    if restored is None:
-        state.horizon, state.end_reason = schedule_of(settings).plan(most).to_list(), end_reason(settings, most)
-        return None
-    horizon = Horizon.from_list(state.horizon)
-    if most == horizon.end or bounded_by_time(settings):
-        return None
-    schedule = schedule_of(settings, state.schedule_start)
-    if most <= state.step or not schedule.extends_in_place(horizon, state.step):
-        raise UserError(
-            _(
-                "The settings of this run end it at update {wanted}, its schedule at {end}, and {step} updates are "
-                "made: a schedule that has begun to decay cannot be moved within the run. Fork it (minimind fork), or "
-                "put epochs and max_steps back."
-            ).format(wanted=most, end=horizon.end, step=state.step)
-        )
-    state.horizon = schedule.replan(horizon, state.step, most).to_list()
-    state.end_reason = end_reason(settings, most)
-    return None
 
 
 def _time_bounds(settings: Settings, state: TrainerState, manifest: Manifest) -> TimeBounds:
@@ -285,6 +257,12 @@ def _start_from(path: Path, model: LanguageModel, material: Material) -> None:
                 "The weights in {path} were trained with another tokenizer: their ids mean other text. "
                 "Give --tokenizer the one they were trained with."
             ).format(path=path)
+        )
+    if broken := names_not_finite(weights.tensors):
+        raise UserError(
+            _("The weights in {path} are not finite ({name} for example): nothing can be learned from there.").format(
+                path=path, name=broken[0]
+            )
         )
     load_weights(model, weights)
 

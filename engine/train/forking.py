@@ -22,6 +22,7 @@ from engine.settings.onward import (
 from engine.settings.schedule import Horizon
 from engine.settings.settings import Settings
 from engine.train.interval import IntervalSums
+from engine.train.spikes import SpikeState
 from engine.train.state import TrainerState
 
 
@@ -104,6 +105,7 @@ def take_over(
         state.history, state.since_validation = [], IntervalSums()
     if any(trains_otherwise(name) for name in given):
         state.skipped_in_a_row = 0  # a cure for what diverged gets its full patience
+        state.spikes = SpikeState()
     return taking
 
 

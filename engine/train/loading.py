@@ -14,10 +14,20 @@ from engine.errors import UserError
 from engine.language import _
 from engine.model.transformer import LanguageModel
 from engine.run.checkpoints import CheckpointInfo
+from engine.train.finite import not_finite
 from engine.train.optimizers import LossScaler, ModelOptimizer
 from engine.train.rng import restore_rng
 from engine.train.saving import MODEL_FILE, TRAINER_FILE, TRAINER_FORMAT
 from engine.train.state import TrainerState
+
+
+class BrokenCheckpointError(Exception):
+    """A checkpoint whose files are whole holds weights or optimiser state that are not finite: `names`."""
+
+    def __init__(self, checkpoint: CheckpointInfo, names: list[str]) -> None:
+        super().__init__(f"{checkpoint.name}: {', '.join(names)}")
+        self.checkpoint = checkpoint
+        self.names = names
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ def restore(
 
     `forked_with` names the settings that a fork was given, None when the run itself goes on. A fork may train on other
     rows, and leaves the optimiser fresh when its type changed, the random generators when the seed did. Raises
-    UserError when the data, the tokenizer or the shape are not those it was trained with.
+    UserError when the data, the tokenizer or the shape are not those it was trained with, BrokenCheckpointError.
     """
     saved = read_trainer(checkpoint.path / TRAINER_FILE)
     if saved["tokenizer_hash"] != tokenizer_hash:
@@ -73,6 +83,8 @@ def restore(
     load_weights(model, read_weights(checkpoint.path / MODEL_FILE))
     if "optimizer" not in (forked_with or ()):
         optimizer.load_state_dict(saved["optimizer"])
+    if broken := not_finite(model, optimizer):
+        raise BrokenCheckpointError(checkpoint, broken)
     note = scaler.load_state_dict(saved["scaler"])
     state = TrainerState.from_dict(saved["state"])
     rng = None if "seed" in (forked_with or ()) else saved["rng"]

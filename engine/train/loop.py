@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from engine.data.stream import Cursor, Update, UpdateStream
 from engine.language import _
 from engine.run.clock import ActiveClock
-from engine.run.schema import EventKind, Phase, Reason, State
+from engine.run.schema import Phase, Reason, State
 from engine.run.worker_link import WorkerLink
 from engine.settings.schedule import Horizon, Schedule
 from engine.settings.settings import Settings
 from engine.train.budget import EndPlanner
 from engine.train.eta import EtaEstimator
+from engine.train.finite import NotFiniteError
+from engine.train.guard import Guard, Rows
 from engine.train.micro_batch import MicroBatch
 from engine.train.out_of_memory import MemoryTooSmallError, free_memory, is_out_of_memory
 from engine.train.ranks import Command, Order, Ranks
@@ -23,7 +25,7 @@ from engine.train.saving import Saver
 from engine.train.speed import SpeedRecorder
 from engine.train.state import TrainerState
 from engine.train.trackers import Trackers
-from engine.train.update import Updater, UpdateResult
+from engine.train.update import PASSED_OVER, Updater, UpdateResult, Verdict
 from engine.train.watching import Watcher
 
 
@@ -47,6 +49,7 @@ class Trainer:
     trackers: Trackers
     speed: SpeedRecorder
     micro_batch: MicroBatch
+    guard: Guard
     eta: EtaEstimator = field(default_factory=EtaEstimator)
 
     def __post_init__(self) -> None:
@@ -72,6 +75,8 @@ class Trainer:
             match command.order:
                 case Order.UPDATE:
                     self._update(next(self.stream), command.lr)
+                case Order.PASS:
+                    next(self.stream)
                 case Order.VALIDATE:
                     self.watcher.measure()
                 case Order.REPORT:
@@ -88,13 +93,27 @@ class Trainer:
         """This rank's part of an update; None when it was stopped within."""
         alone = self.ranks.size == 1
         self._updates_since_report += 1
+        rows, begin = self._rows_of(update), update.cursor_before
         return self.updater.update(
             update.micro_batches,
             update.target_tokens,
             lr,
             lambda: alone and self._stop_wanted() is not None,
             self._micro_batch,
+            lambda measured: self.guard.judge(
+                measured, rows, lr, lambda: self.stream.rows_from(begin), lambda: self.desk.poll() is not None
+            ),
         )
+
+    def _rows_of(self, update: Update) -> Rows:
+        """Where an update's rows lie, before it is made."""
+        begin, share = update.cursor_before, update.row_count / self.stream.rows_per_update
+        return Rows(begin.epoch, begin.row, update.row_count, share)
+
+    def _passed_over(self) -> UpdateResult:
+        """Leave an update out, on all ranks; the stream drops its micro-batches with the next one."""
+        self.ranks.tell(Command(Order.PASS))
+        return PASSED_OVER
 
     def _run(self) -> Stop:
         self.link.update(state=State.RUNNING)
@@ -104,12 +123,15 @@ class Trainer:
             started, waited = self.clock.here, self.stream.wait_seconds
             update = next(self.stream)
             lr = self.schedule.lr_at(self.state.step, self.horizon) * self.state.lr_scale
-            result = self._made(update, lr)
+            passed = self.guard.passes_over(self._rows_of(update), update.target_tokens)
+            result = self._passed_over() if passed else self._made(update, lr)
             if result is None:
                 continue
-            self._advance(update, result, lr, self.clock.here - started, self.stream.wait_seconds - waited)
-            self.speed.add(update.row_count, update.target_tokens, self.clock.here - started)
-            if stop := self._hopeless():
+            if result.verdict is not Verdict.END:
+                self._advance(update, result, lr, self.clock.here - started, self.stream.wait_seconds - waited)
+            if result is not PASSED_OVER:
+                self.speed.add(update.row_count, update.target_tokens, self.clock.here - started)
+            if stop := self.guard.stop:
                 break
             self._settle()
             self.eta.mark(self.clock.here, self.state.step)
@@ -185,17 +207,14 @@ class Trainer:
         for sums in (state.interval, state.since_validation):
             sums.add(
                 result.loss_sum,
-                update.target_tokens,
+                0 if result is PASSED_OVER else update.target_tokens,
                 result.finite,
                 seconds,
                 waited,
                 result.aux_loss,
                 result.expert_slots,
             )
-        if result.finite:
-            state.skipped_in_a_row = 0
-        else:
-            self._note_skipped(result)
+        self.guard.count(result, self._rows_of(update), lr)
         self._plan_end()
         due = {"validate": settings.eval_interval, "sample": settings.sample_interval}
         state.pending = [
@@ -245,34 +264,6 @@ class Trainer:
             "rank_data_wait": [round(min(1.0, wait / span), 4) for wait, span in zip(waits, spans, strict=True)],
         }
 
-    def _note_skipped(self, result: UpdateResult) -> None:
-        """Count and report an update whose gradient was not finite; a loss scale still searching is no trouble."""
-        state, scaler = self.state, self.updater.scaler
-        state.skipped += 1
-        searching = scaler.enabled and scaler.scale > 1
-        state.skipped_in_a_row += 0 if searching else 1
-        message = (
-            _("Update {step} was skipped: its gradient overflowed in fp16; the loss scale is now {scale:g}.").format(
-                step=state.step, scale=scaler.scale
-            )
-            if searching
-            else _("Update {step} was skipped: its loss or gradient is not finite. The weights are unchanged.").format(
-                step=state.step
-            )
-        )
-        self.link.event(EventKind.GUARD, state.step, message=message, loss=result.loss_sum, grad_norm=result.grad_norm)
-
-    def _hopeless(self) -> Stop | None:
-        """A failure when too many updates in a row were skipped."""
-        if self.state.skipped_in_a_row < self.settings.nonfinite_limit:
-            return None
-        message = _(
-            "{n} updates in a row had a loss or gradient that is not finite, the last at step {step}: training has "
-            "diverged. Start again with a lower --learning_rate or a longer --warmup_steps; the checkpoints before "
-            "that are untouched."
-        ).format(n=self.state.skipped_in_a_row, step=self.state.step)
-        return Stop(State.FAILED, Reason.ERROR, message, save=False)
-
     def _plan_end(self) -> None:
         """With a time budget or a deadline: move the horizon to the update that the time allows."""
         now = time.time()
@@ -309,8 +300,9 @@ class Trainer:
             self.watcher.sample_on_request(state, request.args)
             self.desk.answer(request)
         self.desk.apply_scales()
+        self.guard.exclude(self.desk)
         if not self._is_last and state.step > 0 and self.saves.is_due:
-            self.saves.save_between()
+            self._save_between()
 
     def _validate(self, should_stop: Callable[[], bool]) -> bool:
         """Validate; where memory runs out, again with fewer rows at a time. False when it was stopped."""
@@ -328,6 +320,14 @@ class Trainer:
                 return False
             self.desk.changed = True
 
+    def _save_between(self) -> None:
+        """A save amid training, unless weights or optimiser are no numbers any more: then nothing of them is kept."""
+        try:
+            self.saves.save_between()
+        except NotFiniteError as error:
+            self.desk.stop = self.guard.weights_broken(error.names)
+            self.saves.answer(False, self.desk.stop.message)
+
     def _finished(self) -> Stop:
         messages = {
             Reason.COMPLETE: _("All epochs are done."),
@@ -336,13 +336,18 @@ class Trainer:
             Reason.DEADLINE: _("The deadline is reached."),
         }
         reason = Reason(self.state.end_reason)
-        return Stop(State.FINISHED, reason, messages[reason])
+        words = f"{messages[reason]} {self.guard.last_words()}".strip()
+        return Stop(State.FINISHED, reason, words)
 
     def _end(self, stop: Stop) -> Stop:
         """The last save, unless nothing has been made since the one before."""
         self.desk.apply_scales()
+        self.guard.exclude(self.desk, at_end=True)
         if stop.save and self.state.step > 0 and (self.saver.last_step != self.state.step or self.desk.changed):
-            stop = self.saves.save_at_end(stop)
+            try:
+                stop = self.saves.save_at_end(stop)
+            except NotFiniteError as error:
+                stop = self.guard.instead_of(stop, error.names)
         self.speed.keep()
         self.saves.answer(stop.save, "" if stop.save else stop.message)
         while self.desk.samples:

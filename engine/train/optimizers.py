@@ -214,6 +214,11 @@ class LossScaler:
         """The scale for a log; None when there is none."""
         return self.scale if self.enabled else None
 
+    @property
+    def is_searching(self) -> bool:
+        """Whether an update that is not finite now is the scale's doing: half of it is still above 1."""
+        return self.enabled and max(self.scale / 2.0, _SMALLEST_SCALE) > 1.0
+
     def scale_loss(self, loss: Tensor) -> Tensor:
         """The loss to call backward on."""
         return loss * self.scale if self.enabled else loss

@@ -30,6 +30,8 @@ class Order(IntEnum):
     REPORT = 3
     WAIT = 4
     """Nothing yet: rank 0 lives, and waits for something itself."""
+    PASS = 5
+    """An update that is left out."""
 
 
 class Command(NamedTuple):

@@ -26,7 +26,8 @@ class Stop:
 class RequestDesk:
     """Takes control requests and signals; the loop asks it what to do.
 
-    saves, samples, scales: requests to be answered once that is done. changed: the state changed and must be saved.
+    saves, samples, scales, exclusions: requests to be answered once that is done. changed: the state changed and must
+    be saved.
     """
 
     link: WorkerLink
@@ -35,6 +36,7 @@ class RequestDesk:
     saves: list[Request] = field(default_factory=list)
     samples: list[Request] = field(default_factory=list)
     scales: list[Request] = field(default_factory=list)
+    exclusions: list[Request] = field(default_factory=list)
     changed: bool = False
     only_stops: bool = False
     """Whether training has ended but for its last save: only a new stop means anything then."""
@@ -77,6 +79,8 @@ class RequestDesk:
                 self.answer(request)
             case "set":
                 self.scales.append(request)
+            case "exclude":
+                self.exclusions.append(request)
             case _:
                 self.answer(request, False, _("It is not paused."))
 

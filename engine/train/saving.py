@@ -20,6 +20,7 @@ from engine.run.retention import Proven, retain
 from engine.run.schema import EventKind, Phase
 from engine.run.worker_link import WorkerLink
 from engine.settings.schedule import Schedule
+from engine.train.finite import NotFiniteError, names_not_finite, not_finite
 from engine.train.optimizers import LossScaler, ModelOptimizer
 from engine.train.rng import capture_rng
 from engine.train.state import TrainerState
@@ -104,7 +105,11 @@ class Saver:
         return by_count or (minutes > 0 and self._clock.here - self._saved_at >= 60 * minutes)
 
     def save(self, state: TrainerState, *, keep: bool = False) -> None:
-        """Write the checkpoint of this moment; `keep` spares it from being thinned out. Raises CheckpointError."""
+        """Write the checkpoint of this moment; `keep` spares it from being thinned out. Raises CheckpointError, and
+        NotFiniteError when there is nothing worth keeping in it: then nothing is written.
+        """
+        if broken := not_finite(self._model, self._optimizer):
+            raise NotFiniteError(broken)
         self._link.update(phase=Phase.SAVING)
         started = self._clock.here
         try:
@@ -197,6 +202,13 @@ class Saver:
     def _publish(self, state: TrainerState) -> None:
         """Replace the newest weights in the run's folder, and in save_dir while that is this run's."""
         tensors = published_tensors(self._model)
+        if overflown := names_not_finite(tensors):
+            message = _(
+                "The weights of this step are not published: {name} has values beyond what fp16 can hold. The "
+                "checkpoint is saved."
+            ).format(name=overflown[0])
+            self._link.event(EventKind.WARNING, state.step, message=message)
+            return
         metadata = describe(self._model.shape, step=state.step, tokenizer_hash=self._identity.tokenizer_hash)
         metadata["run"] = self._folder.id
         stem, save_dir = self._plan.weights_name, self._plan.save_dir

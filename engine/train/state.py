@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from engine.train.interval import IntervalSums
+from engine.train.spikes import SpikeState
 
 
 @dataclass
@@ -11,15 +12,17 @@ class TrainerState:
     """Plain values, saved in every checkpoint and never derived from anything else on resume.
 
     step: updates made (a skipped one counts). epoch, row: the data cursor, `row` rows of this epoch being consumed.
-    tokens: target tokens consumed. elapsed: active seconds of all attempts. skipped: updates whose gradient was not
-    finite; skipped_in_a_row: the last ones of them. lr_scale: factor on the schedule that a person asked for. horizon:
+    tokens: target tokens consumed. elapsed: active seconds of all attempts. skipped: updates that were not
+    made (not finite, spiking or passed over); skipped_in_a_row: the last ones of them. lr_scale: factor on the schedule
+    that a person asked for, or rollbacks left. horizon:
     the schedule's knots, begun at update schedule_start (0, or where a fork began it anew). end_reason: what set its
     end. tokens_before, time_before: what a fork's epochs, or its time budget, do not count of tokens and elapsed.
     best_loss, best_step: lowest validation loss and its update. pending: what an update's end still owes (`validate`,
     `sample`) because the run stopped before it. interval: sums since the last logged line; since_validation: sums
     since the last validation. history: the last validations' (loss, training loss before it). rows_at_once and
     validation_rows_at_once: what is computed at a time under memory_key (engine.estimate.micro_batch), which may be
-    less than batch_size since memory ran out.
+    less than batch_size since memory ran out. rollbacks: how many of those in guard.json lr_scale holds already;
+    spikes: which losses and gradients are usual (engine.train.spikes).
     """
 
     step: int = 0
@@ -44,6 +47,8 @@ class TrainerState:
     memory_key: str = ""
     rows_at_once: int = 0
     validation_rows_at_once: int = 0
+    rollbacks: int = 0
+    spikes: SpikeState = field(default_factory=SpikeState)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers and numbers, loadable under torch's `weights_only`."""
@@ -58,4 +63,6 @@ class TrainerState:
         sums: dict[str, Any] = {
             name: IntervalSums(**values[name]) for name in ("interval", "since_validation") if name in values
         }
+        if "spikes" in values:
+            sums["spikes"] = SpikeState(**values["spikes"])
         return cls(**{**values, **sums})

@@ -1,8 +1,10 @@
 """One optimiser update: the gradients of all its micro-batches, one finite check, one step."""
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from enum import Enum
 
 import torch
 from torch import Tensor
@@ -18,6 +20,32 @@ from engine.train.out_of_memory import OptimizerOutOfMemoryError, is_out_of_memo
 from engine.train.ranks import Network, Ranks
 
 Autocast = Callable[[], AbstractContextManager[None]]
+
+
+class Verdict(Enum):
+    """What becomes of an update whose loss and gradient are known: made, passed by, or the end of the attempt."""
+
+    MAKE = "make"
+    SKIP = "skip"
+    END = "end"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What is known of an update before it is made: nats a target token, norm before clipping, whether both are finite.
+
+    searching: it overflowed in fp16 while the loss scale is still to be found, which is no fault.
+    """
+
+    loss: float
+    grad_norm: float
+    finite: bool
+    searching: bool
+
+
+def make_if_finite(measured: Measured) -> Verdict:
+    """The plain rule."""
+    return Verdict.MAKE if measured.finite else Verdict.SKIP
 
 
 @dataclass(frozen=True)
@@ -42,7 +70,8 @@ def to_device(batch: Batch, device: torch.device) -> DeviceBatch:
 
 @dataclass(frozen=True)
 class UpdateResult:
-    """What an update did. loss_sum: nats over its target tokens; finite: whether the weights were changed.
+    """What an update did. loss_sum: nats over its target tokens; finite: whether loss and gradient were; verdict:
+    whether the weights were changed.
 
     aux_loss: of a mixture's routers, the mean over micro-batches by their target tokens; expert_slots: how many slots
     (a token and one of its choices) each expert of each layer got. None for a dense network.
@@ -53,6 +82,12 @@ class UpdateResult:
     finite: bool
     aux_loss: float | None = None
     expert_slots: list[list[int]] | None = None
+    verdict: Verdict = Verdict.MAKE
+    searching: bool = False
+
+
+PASSED_OVER = UpdateResult(math.nan, math.nan, finite=False, verdict=Verdict.SKIP)
+"""Of an update that was not computed at all."""
 
 
 class Updater:
@@ -93,16 +128,17 @@ class Updater:
         lr: float,
         should_stop: Callable[[], bool],
         on_micro_batch: Callable[[int, int], None],
+        judge: Callable[[Measured], Verdict] = make_if_finite,
     ) -> UpdateResult | None:
         """Make one update from its micro-batches; None when `should_stop` said so between two of them.
 
         The loss is the sum over all `target_tokens` of the update divided by their number, so neither the split into
         micro-batches nor a smaller last update changes what a token weighs. A mixture's auxiliary loss is computed per
-        micro-batch and weighted by its target tokens; not being additive, it does depend on the split. When loss or
-        gradients are not finite the weights stay as they are. A stop drops the partial gradients: the state is that of
-        the last update. So it is when anything is raised, once `drop` was called; only an OptimizerOutOfMemoryError
-        leaves half an update. Several ranks must agree to stop before an update: there `should_stop` may not say so
-        within one.
+        micro-batch and weighted by its target tokens; not being additive, it does depend on the split. `judge` looks at
+        loss and gradient before the weights change; where these are not finite it may not say MAKE, and the weights
+        change only if it does. A stop drops the partial gradients: the state is that of the last update. So it is when
+        anything is raised, once `drop` was called; only an OptimizerOutOfMemoryError leaves half an update. Several
+        ranks must agree to stop before an update: there `should_stop` may not say so within one.
         """
         loss_sum = torch.zeros((), device=self.device)
         tally = self._tally()
@@ -122,12 +158,15 @@ class Updater:
             loss_scale=self.scaler.scale,
             extra=[loss_sum] if tally is None else [loss_sum, tally.auxiliary],
         )
-        if gradient.finite:
+        searching = not gradient.finite and self.scaler.is_searching
+        verdict = judge(Measured(gradient.extra[0] / target_tokens, gradient.norm, gradient.finite, searching))
+        if verdict is Verdict.MAKE:
             self.optimizer.set_lr(lr)
             self._step()
-        self.scaler.update(gradient.finite)
+        if verdict is not Verdict.END:
+            self.scaler.update(gradient.finite)
         self.optimizer.zero_grad()
-        result = UpdateResult(gradient.extra[0], gradient.norm, gradient.finite)
+        result = UpdateResult(gradient.extra[0], gradient.norm, gradient.finite, verdict=verdict, searching=searching)
         if tally is None:
             return result
         return replace(result, aux_loss=gradient.extra[1], expert_slots=tally.slots.tolist())
@@ -175,6 +214,14 @@ class Updater:
             if is_out_of_memory(error):
                 raise OptimizerOutOfMemoryError from error
             raise
+
+    def loss_alone(self, batch: DeviceBatch) -> Tensor:
+        """`loss_of` by this rank and its eager network alone: no other rank has a part in it."""
+        if self._trained is self.model:
+            return self.loss_of(batch)
+        with self.autocast():
+            hidden = self.model(batch.ids, batch.positions, batch.document_ids)
+            return linear_cross_entropy(hidden, self.model.lm_head.weight, batch.labels)
 
     def loss_of(self, batch: DeviceBatch) -> Tensor:
         """The summed cross-entropy of a micro-batch, nats."""

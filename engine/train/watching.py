@@ -1,5 +1,6 @@
 """Looking at the model while it trains: validation and text samples. Neither moves the training's random state."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -77,7 +78,7 @@ class Watcher:
         if result is None:
             return False
         seconds = self.last_seconds["validate"] = self._clock.here - started
-        best = state.best_loss is None or result.loss < state.best_loss
+        best = math.isfinite(result.loss) and (state.best_loss is None or result.loss < state.best_loss)
         if best:
             state.best_loss, state.best_step = result.loss, state.step
         numbers: dict[str, Any] = {

@@ -8,6 +8,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import UserError
 from engine.language import _
@@ -21,6 +22,9 @@ from engine.run.silent_link import SilentLink
 from engine.run.worker_link import WorkerLink
 from engine.worker.kept_memory import keep_freed_memory
 from engine.worker.waiting_threads import let_waiting_threads_sleep
+
+if TYPE_CHECKING:
+    from engine.train.loading import BrokenCheckpointError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,6 +62,7 @@ def _train(link: WorkerLink) -> WorkerExit:
     from engine.data.cache_folder import BuildStopped
     from engine.run.checkpoints import CheckpointError
     from engine.train.build import build_trainer
+    from engine.train.loading import BrokenCheckpointError
     from engine.train.ranks import Place
     from engine.train.replaying import Replay
     from engine.train.requests import RequestDesk
@@ -67,6 +72,8 @@ def _train(link: WorkerLink) -> WorkerExit:
         trainer = build_trainer(link, desk, Place.of())
         if (script := read_script(link.folder)) is not None:
             trainer = Replay.of(trainer, script)
+    except BrokenCheckpointError as error:
+        return _without(link, error)
     except BuildStopped:
         reason = desk.stop.reason if desk.stop else link.stop_reason
         return link.finish(State.STOPPED, reason, _("Stopped before training began; nothing is lost."))
@@ -79,6 +86,27 @@ def _train(link: WorkerLink) -> WorkerExit:
         trainer.trackers.finish(link.status.state)
     trainer.ranks.leave()
     return link.finish(stop.state, stop.reason, stop.message)
+
+
+def _without(link: WorkerLink, broken: "BrokenCheckpointError") -> WorkerExit:
+    """Put a checkpoint that holds no numbers aside; the next attempt goes on from the one before it."""
+    from engine.run.checkpoints import set_aside
+
+    info = broken.checkpoint
+    problem = _("it holds values that are not finite: {name}").format(name=", ".join(broken.names[:3]))
+    try:
+        aside = set_aside(info.path)
+    except OSError as error:
+        problem = _("{path}: {problem}. It cannot be set aside: {why}.").format(
+            path=info.path, problem=problem, why=error.strerror or error
+        )
+        return _fail(link, Reason.USER_ERROR, problem)
+    message = _("Checkpoint {name} is damaged ({problem}); it was set aside as {aside}.").format(
+        name=info.name, problem=problem, aside=aside.name
+    )
+    told = {"name": info.name, "bad_step": info.step, "problem": problem, "set_aside": aside.name}
+    link.event(EventKind.CHECKPOINT_BAD, link.start_step, message=message, **told)
+    return link.finish(State.STOPPED, Reason.ROLLBACK, message)
 
 
 def _follow(link: WorkerLink) -> WorkerExit:

@@ -147,6 +147,7 @@ _KINDS: dict[str, MarkKind] = {
     EventKind.SAMPLE: "sample",
     EventKind.CONTROL: "control",
     EventKind.GUARD: "spike",
+    EventKind.ROLLBACK: "spike",
     EventKind.RESUMED: "resume",
 }
 _IMPORTANCE: tuple[MarkKind, ...] = ("checkpoint", "sample", "control", "spike", "resume")

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 import engine.run
-from engine.run import observe, schema
+from engine.run import guard_record, observe, schema
 from engine.run.annotations import FILE_BYTES, NOTE_LENGTH, TITLE_LENGTH, Annotations
 from engine.run.control import MAX_REQUEST, OPERATIONS
 from engine.run.exit_codes import WorkerExit
@@ -62,6 +62,10 @@ def names_after(words: str) -> list[str]:
         ("last; it carries what every line does", schema.CheckpointRecord, True),
         ("The course of the learning rate is", schema.CourseRecord, False),
         ("Written by whoever looks at the run", Annotations, False),
+        ("What the guard of the run decided", guard_record.GuardRecord, False),
+        ("A rollback:", guard_record.Rollback, False),
+        ("An autopsy:", guard_record.Autopsy, False),
+        ("A document:", guard_record.NamedDocument, False),
     ],
 )
 def test_every_field_is_specified_and_nothing_else(words: str, model: type[BaseModel], common: bool) -> None:
@@ -100,6 +104,8 @@ def test_phases_codes_operations_and_bounds() -> None:
     }
     assert f"format {schema.FORMAT}" in TEXT.splitlines()[0]
     assert f"A line is {MAX_REQUEST >> 10} KiB at most" in TEXT and f"beyond {MAX_BYTES >> 20} MiB" in TEXT
+    assert f"below; {guard_record.KEPT_AUTOPSIES} at most" in TEXT
+    assert f"below; {guard_record.KEPT_DOCUMENTS} at most" in TEXT
     assert f"at most {TITLE_LENGTH} characters" in TEXT and f"at most {NOTE_LENGTH} characters" in TEXT
     assert f"more than {FILE_BYTES >> 10} KiB" in TEXT
     assert f"older than {observe.SILENCE_SECONDS:.0f} s means `crashed`" in TEXT
@@ -109,7 +115,7 @@ def test_phases_codes_operations_and_bounds() -> None:
 def test_every_file_of_the_folder_is_listed() -> None:
     folder = RunFolder(Path("x"))
     paths = [value for name in vars(RunFolder) if isinstance(value := getattr(folder, name), Path) and name != "path"]
-    assert len(paths) == 11
+    assert len(paths) == 12
     for path in paths:
         assert re.search(rf"^ +{re.escape(path.name)}(/|/? .*)$", TEXT, re.MULTILINE), path.name
 

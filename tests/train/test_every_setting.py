@@ -36,7 +36,7 @@ def first_weights(trainer):
 
 def gives_up_after(trainer):
     trainer.state.skipped_in_a_row = 7
-    return trainer._hopeless() is not None
+    return trainer.guard.hopeless() is not None
 
 
 def saves_at(step):

@@ -117,6 +117,23 @@ def set_(
     _ask(_find(run), "set", {"lr_scale": lr_scale})
 
 
+@app.command(cls=Command, help=_("Leave documents out from now on; what was found behind an update is in guard.json."))
+def exclude(
+    run: NamedRun,
+    documents: Annotated[
+        list[str] | None,
+        argument(metavar="[FILE:LINE]...", help=_("Lines of the run's text; FILE: may be left out.")),
+    ] = None,
+    worst: Annotated[
+        bool, option("--worst", help=_("Those that were last found behind an update that was not as it should be."))
+    ] = False,
+) -> None:
+    """Exclude documents from training."""
+    from minimind_tui.cli.excluding import exclude_documents
+
+    exclude_documents(_find(run), documents or [], worst=worst, ask=_ask)
+
+
 @app.command(cls=Command, help=_("Give a run a title; an empty one takes it away. Its id stays."))
 def rename(
     run: NamedRun,

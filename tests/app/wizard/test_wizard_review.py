@@ -23,7 +23,13 @@ async def test_the_run_is_previewed_in_words_and_as_a_curve(workspace: Path) -> 
         await foreseen(pilot, screen)
         text = flat(app)
         assert "3 x 1 x 1 = 3 rows, x 256 = 768 positions, about" in text and "✓ Ready." in text
-        for words in ("2.19M parameters", "all epochs", "Test CPU (cpu), fp32, threads: 2", "of 8.0 GB", "very roughly"):
+        for words in (
+            "2.19M parameters",
+            "all epochs",
+            "Test CPU (cpu), fp32, threads: 2",
+            "of 8.0 GB",
+            "very roughly",
+        ):
             assert words in text
         assert "an hour" not in text and command_shown(screen) == "minimind run --preset mini"
         assert isinstance(screen.pane, ReviewStep)
