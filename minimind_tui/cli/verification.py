@@ -11,7 +11,8 @@ from engine.language import _
 from engine.run.checkpoints import scan
 from engine.run.folder import RunFolder
 from engine.run.phase_words import phase_word
-from engine.run.replay import ReplayPlan, ReplayResult, plan_replay, run_replay
+from engine.run.replay import ReplayResult, run_replay
+from engine.run.replay_plan import ReplayPlan, plan_replay
 from engine.run.verifying import Finding, verify_run
 from minimind_tui import words
 from minimind_tui.cli import exit_codes

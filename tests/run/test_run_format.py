@@ -133,6 +133,9 @@ def test_the_room_imports_neither_torch_nor_numpy_and_quickly() -> None:
         "taking_over",
         "course",
         "resumability",
+        "replay",
+        "replay_plan",
+        "verifying",
     )  # these bring the settings along
     mine = [name for name in modules if name not in with_settings]
     code = (
