@@ -16,7 +16,7 @@ from engine.errors import UserError
 from engine.language import _
 from engine.places import cache_dir
 from engine.run.attempts import begin_attempt
-from engine.run.checkpoints import CheckpointError, CheckpointInfo, copy_checkpoint, scan, verify
+from engine.run.checkpoints import CheckpointError, CheckpointInfo, copy_checkpoint, scan
 from engine.run.comparing import compare_saved
 from engine.run.folder import RunFolder
 from engine.run.history import MetricsHistory
@@ -41,6 +41,10 @@ _STALE_SECONDS = 24 * 3600.0
 
 Progress = Callable[[str, int], None]
 """Hears what the replay is busy with (a word of `Phase`) and at which update."""
+
+
+class CheckpointGoneError(UserError):
+    """The run deleted the checkpoint that a replay was to begin from: plan again."""
 
 
 @dataclass(frozen=True)
@@ -76,33 +80,35 @@ class ReplayResult:
 def run_replay(plan: ReplayPlan, on_progress: Progress = lambda phase, step: None) -> ReplayResult:
     """Make the updates again and compare. Whatever happens nothing is left behind, and the run is not touched.
 
-    Raises UserError: the checkpoint is damaged, the text is another now, the disk refuses, the worker failed.
+    Both checkpoints are taken aside first: a living run may delete them meanwhile. One to compare with that does not
+    hold is left out. Raises UserError: the checkpoint is damaged, the text is another now, the disk refuses, the worker
+    failed; CheckpointGoneError, one of them, when the run had deleted the checkpoint to begin from.
     """
     with _scratch(plan) as scratch:
+        target = _take_aside(plan.target, scratch.path.parent)
         try:
             if plan.start is not None and plan.start.record is not None:
                 copy_checkpoint(plan.start, scratch, attempt=plan.start.record.attempt)
             write_script(scratch, plan.script)
             record = begin_attempt(scratch, 1, 0, lambda done, total: None)
         except (CheckpointError, OSError) as error:
-            raise UserError(_("The replay cannot be made: {problem}").format(problem=error)) from error
+            gone = plan.start is not None and not plan.start.path.exists()
+            kind = CheckpointGoneError if gone else UserError
+            raise kind(_("The replay cannot be made: {problem}").format(problem=error)) from error
         _work(plan, scratch, record.attempt, on_progress)
         history = MetricsHistory()
         history.feed(read_lines(scratch.metrics))
         lines, line = compare_lines(plan.history, history, plan.step, plan.until)
         made = next((info for info in scan(scratch) if info.step == plan.script.save_at), None)
         parts: dict[str, Any] | None = None
-        target = plan.target
-        if target is not None and made is not None and not verify(target):
+        if target is not None and made is not None:
             (parts,) = compare_saved([(target.path, made.path)])
             if "problem" in parts:
                 raise UserError(_("The replay cannot be compared: {problem}").format(problem=parts["problem"]))
-        else:
-            target = None
         return ReplayResult(
             start=plan.step,
             until=plan.until,
-            target=None if target is None else target.step,
+            target=None if parts is None or target is None else target.step,
             lines=lines,
             line=line,
             parts=parts,
@@ -140,6 +146,18 @@ def compare_lines(
                 return compared, LineDifference(step, name, here, there)
         before_ours = step
     return compared, None
+
+
+def _take_aside(target: CheckpointInfo | None, place: Path) -> CheckpointInfo | None:
+    """The checkpoint to compare with, safe from deletion; None when there is none that holds."""
+    if target is None or target.record is None:
+        return None
+    folder = RunFolder(place / "compared")
+    try:
+        folder.path.mkdir()
+        return copy_checkpoint(target, folder, attempt=target.record.attempt)
+    except (CheckpointError, OSError):
+        return None
 
 
 @contextlib.contextmanager
