@@ -6,6 +6,7 @@ with it: an old stop must not end a resumed run. Each request is answered once, 
 
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from engine.language import _
 from engine.run.folder import RunFolder
 from engine.run.jsonl_log import Line, LineWriter, Tail, encode_line
 from engine.run.observe import observe
-from engine.run.schema import ControlAnswer, EventKind, Request
+from engine.run.process import send_signal_safely
+from engine.run.schema import ControlAnswer, EventKind, Request, Status
 
 MAX_REQUEST = 64 << 10
 """Bytes of a request's line."""
@@ -92,7 +94,8 @@ OPERATIONS: dict[str, type[_Arguments]] = {
 def send_request(folder: RunFolder, op: str, args: Mapping[str, Any] | None = None) -> str:
     """Ask the run's current attempt for `op`; returns the request's id, to wait for the answer with.
 
-    Raises UserError when the run is not live, when `op` or its arguments are wrong, or the folder cannot be written.
+    Where the folder cannot be written, on a full disk for one, a stop goes to the supervisor as a signal; it gets no
+    answer. Raises UserError when the run is not live, when `op` or its arguments are wrong, or nothing can be asked.
     """
     arguments = dict(args or {})
     problem = _problem_of(op, arguments)
@@ -114,12 +117,24 @@ def send_request(folder: RunFolder, op: str, args: Mapping[str, Any] | None = No
     try:
         writer.append(request)
     except OSError as error:
+        if op == "stop" and _stop_by_signal(now.status, at_once=arguments.get("now") is True):
+            return str(request["id"])
         raise UserError(
             _("Cannot write to {path}: {problem}.").format(path=folder.control, problem=error.strerror or str(error))
         ) from error
     finally:
         writer.close()
     return str(request["id"])
+
+
+def _stop_by_signal(status: Status, *, at_once: bool) -> bool:
+    """Ask a run's supervisor on this machine to stop it; a second signal kills. Whether it could be asked."""
+    supervisor = status.supervisor
+    numbers = (signal.SIGTERM, signal.SIGINT) if at_once else (signal.SIGTERM,)  # two of one kind may become one
+    try:
+        return supervisor is not None and all(send_signal_safely(supervisor, number) for number in numbers)
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)

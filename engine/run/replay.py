@@ -16,22 +16,22 @@ from engine.errors import UserError
 from engine.language import _
 from engine.places import cache_dir
 from engine.run.attempts import begin_attempt
-from engine.run.checkpoints import CheckpointError, CheckpointInfo, copy_checkpoint, scan, verify
+from engine.run.checkpoints import CheckpointError, CheckpointInfo, copy_checkpoint, scan
 from engine.run.comparing import compare_saved
 from engine.run.folder import RunFolder
 from engine.run.history import MetricsHistory
-from engine.run.jsonl_log import Line, read_lines
+from engine.run.jsonl_log import read_lines
 from engine.run.process import this_process
-from engine.run.replay_script import ReplayScript, write_script
-from engine.run.schema import Manifest, State, Status
+from engine.run.replay_plan import ReplayPlan, surroundings_of
+from engine.run.replay_script import write_script
+from engine.run.schema import State, Status
 from engine.run.start import LAUNCHER, WORKER, module_environment, python_module
 from engine.run.status import read_status
 from engine.run.surroundings import differences, unrepeatable
 from engine.run.trainer_log import open_log
 from engine.run.worker_death import oom_kills, outcome_of_death
 from engine.run.worker_link import SUPERVISOR_VARIABLE
-from engine.settings.run_toml import parse_settings, render_settings
-from engine.settings.settings import Settings
+from engine.settings.run_toml import render_settings
 
 COMPARED = ("loss", "grad_norm", "lr", "tokens", "skipped", "aux_loss", "loss_scale")
 """What of a log line is no matter of time."""
@@ -43,25 +43,8 @@ Progress = Callable[[str, int], None]
 """Hears what the replay is busy with (a word of `Phase`) and at which update."""
 
 
-@dataclass(frozen=True)
-class ReplayPlan:
-    """A replay that can be made."""
-
-    run: RunFolder
-    start: CheckpointInfo | None
-    """The checkpoint it begins from; None at the run's beginning."""
-    target: CheckpointInfo | None
-    """The checkpoint it is compared with, of those on the way the last; None when there is none."""
-    until: int
-    settings: Settings
-    manifest: Manifest
-    history: MetricsHistory
-    script: ReplayScript
-
-    @property
-    def step(self) -> int:
-        """The update it begins after."""
-        return 0 if self.start is None else self.start.step
+class CheckpointGoneError(UserError):
+    """The run deleted the checkpoint that a replay was to begin from: plan again."""
 
 
 @dataclass(frozen=True)
@@ -94,76 +77,38 @@ class ReplayResult:
         return self.line is None and all(part["different"] == 0 for part in (self.parts or {}).values())
 
 
-def plan_replay(run: RunFolder, steps: int, step: int | None = None) -> ReplayPlan:
-    """Choose what to replay: the `steps` updates after checkpoint `step` (0: the beginning).
-
-    Without a step it is the newest checkpoint that a later one within `steps` can be compared with, else the newest
-    that logged updates follow. Raises UserError: fewer than one step, no such checkpoint, nothing to compare with.
-    """
-    if steps < 1:
-        raise UserError(_("--replay {steps}: expected the number of updates to replay, 1 or more.").format(steps=steps))
-    manifest = run.read_manifest()
-    settings, _preset = parse_settings(run.run_toml)
-    history = MetricsHistory()
-    history.feed(read_lines(run.metrics))
-    infos = [info for info in scan(run) if info.record is not None]
-    logged = list(history.train.steps)
-    begins = manifest.lineage.step or 0 if manifest.lineage is not None and manifest.lineage.kind == "fork" else 0
-    known = {info.step: info for info in infos}
-    starts = [*known] if begins else [*known, 0]  # newest first
-    if step is not None and step not in starts:
-        raise UserError(
-            _("Run {run} has no checkpoint at step {step}; there are: {steps}.").format(
-                run=run.id, step=step, steps=", ".join(str(one) for one in sorted(starts))
-            )
-        )
-    chosen = step if step is not None else _choose(starts, logged, steps)
-    after = dict.fromkeys([*logged, *known])
-    if chosen is None or not _between(after, chosen, steps):
-        raise UserError(
-            _("Run {run} has nothing after step {step} that a replay could be compared with yet.").format(
-                run=run.id, step=chosen if chosen is not None else max(starts)
-            )
-        )
-    until = min(chosen + steps, max(after))
-    target = next((known[one] for one in sorted(known, reverse=True) if one in _between(known, chosen, steps)), None)
-    start = known.get(chosen)
-    ends, scales = _course(read_lines(run.events), manifest, chosen, until)
-    script = ReplayScript(until=until, save_at=None if target is None else target.step, ends=ends, lr_scales=scales)
-    around = _around(target, start)
-    return ReplayPlan(run, start, target, until, _as_it_was(settings, around), manifest, history, script)
-
-
 def run_replay(plan: ReplayPlan, on_progress: Progress = lambda phase, step: None) -> ReplayResult:
     """Make the updates again and compare. Whatever happens nothing is left behind, and the run is not touched.
 
-    Raises UserError: the checkpoint is damaged, the text is another now, the disk refuses, the worker failed.
+    Both checkpoints are taken aside first: a living run may delete them meanwhile. One to compare with that does not
+    hold is left out. Raises UserError: the checkpoint is damaged, the text is another now, the disk refuses, the worker
+    failed; CheckpointGoneError, one of them, when the run had deleted the checkpoint to begin from.
     """
     with _scratch(plan) as scratch:
+        target = _take_aside(plan.target, scratch.path.parent)
         try:
             if plan.start is not None and plan.start.record is not None:
                 copy_checkpoint(plan.start, scratch, attempt=plan.start.record.attempt)
             write_script(scratch, plan.script)
             record = begin_attempt(scratch, 1, 0, lambda done, total: None)
         except (CheckpointError, OSError) as error:
-            raise UserError(_("The replay cannot be made: {problem}").format(problem=error)) from error
+            gone = plan.start is not None and not plan.start.path.exists()
+            kind = CheckpointGoneError if gone else UserError
+            raise kind(_("The replay cannot be made: {problem}").format(problem=error)) from error
         _work(plan, scratch, record.attempt, on_progress)
         history = MetricsHistory()
         history.feed(read_lines(scratch.metrics))
         lines, line = compare_lines(plan.history, history, plan.step, plan.until)
         made = next((info for info in scan(scratch) if info.step == plan.script.save_at), None)
         parts: dict[str, Any] | None = None
-        target = plan.target
-        if target is not None and made is not None and not verify(target):
+        if target is not None and made is not None:
             (parts,) = compare_saved([(target.path, made.path)])
             if "problem" in parts:
                 raise UserError(_("The replay cannot be compared: {problem}").format(problem=parts["problem"]))
-        else:
-            target = None
         return ReplayResult(
             start=plan.step,
             until=plan.until,
-            target=None if target is None else target.step,
+            target=None if parts is None or target is None else target.step,
             lines=lines,
             line=line,
             parts=parts,
@@ -203,63 +148,16 @@ def compare_lines(
     return compared, None
 
 
-def _choose(starts: list[int], logged: list[int], steps: int) -> int | None:
-    for start in starts:
-        if _between(dict.fromkeys(starts), start, steps):
-            return start
-    return next((start for start in starts if _between(dict.fromkeys(logged), start, steps)), None)
-
-
-def _between(known: dict[int, Any], start: int | None, steps: int) -> list[int]:
-    return [] if start is None else [one for one in known if start < one <= start + steps]
-
-
-def _around(*infos: CheckpointInfo | None) -> dict[str, Any]:
-    """The surroundings of the first of the checkpoints that tells of any."""
-    return next((one.record.surroundings for one in infos if one and one.record and one.record.surroundings), {})
-
-
-def _as_it_was(settings: Settings, around: dict[str, Any]) -> Settings:
-    """The run's settings with what may have changed since as it was at a checkpoint, and without any effect outside."""
-    changes: dict[str, Any] = {
-        "save_interval": 0,
-        "save_minutes": 0.0,
-        "save_dir": "none",
-        "use_tensorboard": False,
-        "use_wandb": False,
-        "use_swanlab": False,
-        "keep_checkpoints": 2,
-    }
-    if around.get("device") == "cpu":
-        changes |= {"device": "cpu", "num_threads": around.get("threads", settings.num_threads)}
-    for name in ("dtype", "recompute", "deterministic"):
-        if name in around:
-            changes[name] = around[name]
-    size = around.get("world_size", settings.processes)
-    asked = around.get("batch_size_asked", settings.batch_size)
-    if size != settings.processes or asked != settings.batch_size or settings.nnodes > 1:
-        changes |= {"nproc": size, "nnodes": 1}
-        if isinstance(asked, int) and settings.rows_per_update % (asked * size) == 0:
-            changes |= {"batch_size": asked, "accumulation_steps": settings.rows_per_update // (asked * size)}
-    return settings.model_copy(update=changes)
-
-
-def _course(events: list[Line], manifest: Manifest, start: int, until: int) -> tuple[dict[int, int], dict[int, float]]:
-    """What changed the learning rate's course after `start` and up to `until`, without what later attempts undid."""
-    begun = [(one.attempt, one.start_step) for one in manifest.attempts]
-    ends: dict[int, int] = {}
-    scales: dict[int, float] = {}
-    for event in events:
-        step, attempt = event.get("step"), event.get("attempt")
-        if type(step) is not int or type(attempt) is not int or not start < step <= until:
-            continue
-        if any(later > attempt and began < step for later, began in begun):
-            continue
-        if event.get("kind") == "planned" and type(event.get("total_steps")) is int:
-            ends[step] = event["total_steps"]
-        elif event.get("kind") == "lr_scale" and isinstance(event.get("after"), int | float):
-            scales[step] = float(event["after"])
-    return ends, scales
+def _take_aside(target: CheckpointInfo | None, place: Path) -> CheckpointInfo | None:
+    """The checkpoint to compare with, safe from deletion; None when there is none that holds."""
+    if target is None or target.record is None:
+        return None
+    folder = RunFolder(place / "compared")
+    try:
+        folder.path.mkdir()
+        return copy_checkpoint(target, folder, attempt=target.record.attempt)
+    except (CheckpointError, OSError):
+        return None
 
 
 @contextlib.contextmanager
@@ -345,10 +243,10 @@ def _status(scratch: RunFolder) -> Status | None:
 
 def _other_surroundings(plan: ReplayPlan, scratch: RunFolder, made: CheckpointInfo | None) -> list[str]:
     """What the replay was made with other than the run was, from the records of both."""
-    now = _around(made)
+    now = surroundings_of(made)
     found: list[str] = []
     for info in (plan.start, plan.target):
-        saved = _around(info)
+        saved = surroundings_of(info)
         if saved and now:
             found += differences(saved, now)
     record = next(iter(scratch.read_manifest().attempts), None)

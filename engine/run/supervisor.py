@@ -32,10 +32,14 @@ from engine.run.process import this_process
 from engine.run.schema import AttemptRecord, Event, EventKind, Outcome, Phase, Reason, Request, State, Status
 from engine.run.start import LAUNCHER, READY, WORKER
 from engine.run.status import StatusWriter
+from engine.run.trainer_log import soften_output
 from engine.run.worker_process import Wakeup, WorkerProcess
 
 LOCK_PATIENCE = 5.0
 """Seconds given to a supervisor that is just about to end."""
+
+END_PATIENCE = 10.0
+"""Seconds for which it is tried again to write a run's end while the disk refuses."""
 
 LOOK_SECONDS = 0.25
 BACKOFF_FIRST, BACKOFF_MOST = 1.0, 60.0
@@ -241,7 +245,15 @@ class Supervisor:
 
     def _end(self, outcome: Outcome, code: int | None) -> None:
         self._status.stop()
-        conclude(self._folder, self._status, self._events, outcome, exit_code=code)
+        conclude(
+            self._folder,
+            self._status,
+            self._events,
+            outcome,
+            exit_code=code,
+            patience=END_PATIENCE,
+            wait=self._wakeup.wait,
+        )
 
     def _event(self, kind: EventKind, message: str) -> None:
         status = self._status.status
@@ -343,4 +355,5 @@ def _report(fd: int, words: bytes) -> None:
 
 
 if __name__ == "__main__":
+    soften_output()
     sys.exit(main())

@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import sys
 from pathlib import Path
+from typing import IO, Any
 
 MAX_BYTES = 32 << 20
 """A longer trainer.log is moved to trainer.log.1, which replaces the one before."""
@@ -13,6 +15,31 @@ _CHUNK = 1 << 20
 def open_log(path: Path) -> int:
     """A file descriptor that appends to the log at `path`. Raises OSError."""
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+
+class _SoftStream:
+    """A text stream whose disk may be full: what it cannot take is dropped."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def soften_output() -> None:
+    """From now on nothing that this process prints can fail: a log on a full disk must not end a run."""
+    sys.stdout = _SoftStream(sys.stdout)
+    sys.stderr = _SoftStream(sys.stderr)
 
 
 def rotate(path: Path, max_bytes: int = MAX_BYTES) -> bool:

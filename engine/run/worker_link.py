@@ -1,6 +1,7 @@
 """All that a worker needs of its run in one object: status, metrics, events, requests, signals, and a proper end."""
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from engine.run.control import ControlInbox, is_stop_now
 from engine.run.ending import conclude
 from engine.run.exit_codes import WorkerExit
 from engine.run.folder import RunFolder
+from engine.run.home import RunHome
 from engine.run.jsonl_log import LineWriter
 from engine.run.parent_watch import ParentWatch
 from engine.run.process import is_alive, this_process
@@ -71,6 +73,7 @@ class WorkerLink:
         self._exit: WorkerExit | None = None
         self._trouble = ""
         self._refused_at = 0.0
+        self._home = RunHome(self.folder)
         self._metrics = LineWriter(self.folder.metrics)
         self._events = LineWriter(self.folder.events)
         self._inbox = ControlInbox(self.folder, attempt, self._events, offset=self.record.control_offset)
@@ -152,6 +155,18 @@ class WorkerLink:
             with contextlib.suppress(OSError):
                 writer.sync()
 
+    def mend_folder(self) -> bool:
+        """Put back what somebody deleted of the run's folder and what a resume needs; whether anything was, told."""
+        mended = self._home.mend()
+        if mended:
+            message = _(
+                "Somebody deleted {files} of this run while it trained. They were made again; what had been logged "
+                "and saved before may be gone."
+            ).format(files=", ".join(mended))
+            self.event(EventKind.WARNING, self._status.status.step, message=message)
+            self._status.update()
+        return bool(mended)
+
     def poll_requests(self) -> list[Request]:
         """Valid requests to this attempt that came since the last poll; each is to be answered with `answer`.
 
@@ -182,6 +197,7 @@ class WorkerLink:
                 setattr(manifest, name, getattr(described, name))
 
         self.folder.change_manifest(fill)
+        self._home.keep()
 
     def note_attempt(self, **fields: Any) -> None:
         """Fill fields of this attempt's record without an event. Raises OSError, UserError, ValidationError."""
@@ -191,6 +207,7 @@ class WorkerLink:
             manifest.attempts = [record if one.attempt == self.attempt else one for one in manifest.attempts]
 
         self.folder.change_manifest(fill)
+        self._home.keep()
         self.record = record
 
     def describe_attempt(self, *, message: str | None = None, **fields: Any) -> None:
@@ -234,7 +251,7 @@ class WorkerLink:
         for writer in (self._metrics, self._events):
             if writer.pending:
                 kept = f"{writer.path.name}: {writer.pending} lines could not be written: {writer.error}"
-                print(kept, file=sys.stderr)  # noqa: T201 - it goes to trainer.log, the last place left
+                _print(kept)  # it goes to trainer.log, the last place left
         return self._exit
 
     def _find_record(self) -> AttemptRecord:
@@ -267,11 +284,16 @@ class WorkerLink:
         if writer.append_or_keep(record):
             self._tell_recovery(QUIET_SECONDS)
             return
+        if writer.error is not None and writer.error.errno == errno.ENOENT and self.mend_folder():
+            self._metrics.flush()
+            self._events.flush()
+            return
         self._refused_at = time.monotonic()
         if not self._trouble:
             self._trouble = _("{file} cannot be written: {problem}. Its lines wait in memory.").format(
                 file=writer.path.name, problem=writer.error.strerror if writer.error else "?"
             )
+            _print(self._trouble)  # into trainer.log, which may still take it
             said = self._status.status.message  # what else is wrong stays said
             self._status.update(message=f"{said} {self._trouble}" if said else self._trouble)
 
@@ -306,6 +328,11 @@ class WorkerLink:
         )
         conclude(self.folder, self._status, self._events, outcome, exit_code=WorkerExit.FAILED)
         os._exit(WorkerExit.FAILED)
+
+
+def _print(words: str) -> None:
+    with contextlib.suppress(OSError):
+        print(words, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _line_of(line: TrainLine | ValidationLine) -> dict[str, Any]:

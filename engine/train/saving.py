@@ -112,6 +112,7 @@ class Saver:
             raise NotFiniteError(broken)
         self._link.update(phase=Phase.SAVING)
         started = self._clock.here
+        self._link.mend_folder()
         try:
             with begin_checkpoint(self._folder, state.step, self._expected_bytes()) as staging:
                 metadata = describe(self._model.shape, step=state.step, tokenizer_hash=self._identity.tokenizer_hash)

@@ -28,6 +28,7 @@ from engine.run.meeting import Meeting, announce, announced_endpoint, withdraw
 from engine.run.rank_errors import FOLDER_VARIABLE, RankError, read_errors
 from engine.run.schema import EventKind, Manifest, Reason, State
 from engine.run.status import read_status
+from engine.run.trainer_log import soften_output
 from engine.run.worker_death import oom_kills, words_of_exit
 from engine.run.worker_link import WorkerLink, exit_of, keep_lock_here
 from engine.settings.run_toml import parse_settings
@@ -243,4 +244,5 @@ def _code_of(folder: RunFolder, attempt: int, failure: tuple[Reason, str] | None
 
 
 if __name__ == "__main__":
+    soften_output()
     sys.exit(main())

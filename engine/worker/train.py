@@ -19,6 +19,7 @@ from engine.run.rank_errors import leave_error
 from engine.run.replay_script import read_script
 from engine.run.schema import EventKind, Reason, State
 from engine.run.silent_link import SilentLink
+from engine.run.trainer_log import soften_output
 from engine.run.worker_link import WorkerLink
 from engine.worker.kept_memory import keep_freed_memory
 from engine.worker.waiting_threads import let_waiting_threads_sleep
@@ -159,4 +160,5 @@ def _fail(link: WorkerLink, reason: Reason, message: str) -> WorkerExit:
 
 
 if __name__ == "__main__":
+    soften_output()
     sys.exit(main())

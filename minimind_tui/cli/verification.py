@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -11,7 +12,8 @@ from engine.language import _
 from engine.run.checkpoints import scan
 from engine.run.folder import RunFolder
 from engine.run.phase_words import phase_word
-from engine.run.replay import ReplayPlan, ReplayResult, plan_replay, run_replay
+from engine.run.replay import CheckpointGoneError, ReplayResult, run_replay
+from engine.run.replay_plan import ReplayPlan, plan_replay
 from engine.run.verifying import Finding, verify_run
 from minimind_tui import words
 from minimind_tui.cli import exit_codes
@@ -19,11 +21,20 @@ from minimind_tui.cli.terminal import say
 from minimind_tui.safe_text import one_line
 
 _EVERY_SECONDS = 0.2
+_PLANS = 3
+"""How often a replay is planned anew when the run deletes the checkpoint meanwhile."""
 
 
 def verify_and_tell(folder: RunFolder, step: int | None, replay: int | None, *, as_json: bool) -> int:
     """Verify a run, replay some of it if asked to, and say what was found; the exit code. Raises UserError."""
-    plan = None if replay is None else plan_replay(folder, replay, step)  # a mistake is told before hours of hashing
+    result, problem = None, ""
+    if replay is not None:
+        plan = plan_replay(folder, replay, step)  # a mistake is told before hours of work
+        # before the rest: a living run deletes the checkpoints that its newer ones replace
+        try:
+            result = _replay(plan, lambda: plan_replay(folder, replay, step))
+        except UserError as error:
+            problem = str(error)
     found: list[Finding] = []
     with _Notice() as notice:
         total = sum(info.size for info in scan(folder) if step in (None, 0, info.step))
@@ -41,15 +52,6 @@ def verify_and_tell(folder: RunFolder, step: int | None, replay: int | None, *, 
             if not as_json:
                 notice.clear()
                 say(_line(finding))
-    result = None
-    problem = ""
-    if plan is not None:
-        try:
-            result = _replay(plan, quiet=as_json)
-        except UserError as error:
-            if not as_json:
-                raise
-            problem = str(error)
     damaged = [finding for finding in found if finding.verdict == "damaged"]
     holds = not damaged and (result is None or result.identical) and not problem
     if as_json:
@@ -64,6 +66,8 @@ def verify_and_tell(folder: RunFolder, step: int | None, replay: int | None, *, 
             else _("{run}: {n} of {total} are damaged.").format(run=folder.id, n=len(damaged), total=len(found))
         )
     if problem:
+        if not as_json:
+            raise UserError(problem)
         return exit_codes.MISTAKE
     return exit_codes.OK if holds else exit_codes.FAILED
 
@@ -121,17 +125,21 @@ def _part_words(name: str, part: dict[str, Any]) -> str:
     return text
 
 
-def _replay(plan: ReplayPlan, *, quiet: bool) -> ReplayResult:
+def _replay(plan: ReplayPlan, plan_again: Callable[[], ReplayPlan]) -> ReplayResult:
     with _Notice() as notice:
 
         def on_progress(phase: str, step: int) -> None:
-            if not quiet:
-                notice.show(
-                    _("Replaying: {phase}, step {step} of {until} ...").format(
-                        phase=phase_word(phase), step=step, until=plan.until
-                    )
+            notice.show(
+                _("Replaying: {phase}, step {step} of {until} ...").format(
+                    phase=phase_word(phase), step=step, until=plan.until
                 )
+            )
 
+        for _time in range(_PLANS - 1):
+            try:
+                return run_replay(plan, on_progress)
+            except CheckpointGoneError:
+                plan = plan_again()
         return run_replay(plan, on_progress)
 
 

@@ -140,6 +140,7 @@ def test_the_room_imports_neither_torch_nor_numpy_and_quickly() -> None:
         "course",
         "resumability",
         "replay",
+        "replay_plan",
         "verifying",
     )  # these bring the settings along
     mine = [name for name in modules if name not in with_settings]

@@ -17,7 +17,8 @@ from engine.run.checkpoints import begin_checkpoint, scan
 from engine.run.control import send_request
 from engine.run.exit_codes import WorkerExit
 from engine.run.jsonl_log import read_lines
-from engine.run.replay import plan_replay, run_replay
+from engine.run.replay import run_replay
+from engine.run.replay_plan import plan_replay
 from engine.run.replay_script import read_script
 from engine.run.verifying import verify_run
 from engine.run.worker_link import WorkerLink
