@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 
 from engine.data.cache_folder import META, STAGING, FileLock, folder_bytes
+from engine.small_file import read_small
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def _folders(root: Path, key: str) -> list[Path]:
 
 def _entry(root: Path, key: str) -> CacheEntry:
     try:
-        meta = orjson.loads((root / key / META).read_bytes())
+        meta = orjson.loads(read_small(root / key / META))
     except (OSError, orjson.JSONDecodeError):
         meta = {}
     folders = _folders(root, key)

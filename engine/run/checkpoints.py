@@ -22,6 +22,7 @@ from engine.language import _
 from engine.run.atomic import HashingFile, fsync_file, fsync_folder, hash_file, write_atomic
 from engine.run.folder import RunFolder
 from engine.run.schema import FORMAT, CheckpointRecord, FilePrint
+from engine.small_file import read_small
 
 RECORD = "checkpoint.json"
 LEAST_KEPT = 2
@@ -322,7 +323,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 def _read_record(path: Path) -> CheckpointRecord | None:
     try:
-        return CheckpointRecord.model_validate(orjson.loads((path / RECORD).read_bytes()))
+        return CheckpointRecord.model_validate(orjson.loads(read_small(path / RECORD)))
     except (OSError, orjson.JSONDecodeError, ValidationError):
         return None
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import orjson
 
+from engine.small_file import open_regular
+
 Line = dict[str, Any]
 
 MAX_LINE = 16 << 20
@@ -133,7 +135,7 @@ class Tail:
             return []  # nothing new; a rewrite to exactly this size shows when the next line comes
         lines: list[Line] = []
         deadline = time.monotonic() + seconds
-        with self.path.open("rb", buffering=0) as file:
+        with open_regular(self.path) as file:
             stat = os.fstat(file.fileno())
             if not same_file or stat.st_size < self.offset or self._rewritten(file.fileno()):
                 self._start_over()

@@ -13,6 +13,7 @@ from engine.errors import UserError
 from engine.language import _
 from engine.run.process import is_alive, this_process
 from engine.run.schema import ProcessIdentity
+from engine.small_file import read_small
 
 
 class RunLock:
@@ -65,7 +66,7 @@ class RunLock:
 def holder_of(path: Path) -> ProcessIdentity | None:
     """Who last took the lock at `path`, as far as the file tells; the process may be gone."""
     try:
-        return ProcessIdentity.model_validate(orjson.loads(path.read_bytes()))
+        return ProcessIdentity.model_validate(orjson.loads(read_small(path)))
     except (OSError, orjson.JSONDecodeError, ValidationError):
         return None
 

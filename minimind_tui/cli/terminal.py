@@ -1,5 +1,7 @@
 """Writing to the terminal: plain text stays plain, colour is never the only sign, narrow and Chinese text fits."""
 
+import os
+import shutil
 import sys
 import termios
 from collections.abc import Callable, Iterator
@@ -34,6 +36,16 @@ def print_table(table: "Table") -> None:
     """Print a table: folded to the terminal's width, or in a pipe unfolded, a row a line, for grep and awk."""
     console = make_console()
     (console if console.is_terminal else make_console(width=_UNFOLDED)).print(table)
+
+
+def width_of_stdout() -> int | None:
+    """The terminal's columns; None in a pipe, which has room for any line."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def has_colours() -> bool:
+    """Whether colours may be written to stdout: it is a terminal that can show them, and NO_COLOR is not set."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def say(message: str) -> None:
