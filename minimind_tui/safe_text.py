@@ -10,6 +10,8 @@ def printable(text: str) -> str:
 
     Text from data, samples and names passes through here before it reaches a terminal. Newlines and tabs stay.
     """
+    if text.isprintable():  # nothing of category C, nor any separator but the blank: most texts by far
+        return text
     return "".join(
         character
         for character in text

@@ -40,6 +40,10 @@ class Annotations(Tolerant):
     """Any number of lines."""
 
 
+_NONE = Annotations()
+"""Of most runs: making thousands of them anew would be a tenth of listing the runs."""
+
+
 def read_annotations(folder: RunFolder) -> Annotations:
     """A run's annotations; empty ones where there are none, or where the file makes no sense. Never raises."""
     try:
@@ -56,7 +60,7 @@ def read_annotations(folder: RunFolder) -> Annotations:
             }
         )
     except (OSError, orjson.JSONDecodeError, ValidationError):
-        return Annotations()
+        return _NONE
 
 
 def rename_run(folder: RunFolder, title: str) -> Annotations:
