@@ -77,7 +77,7 @@ class FileLock:
 
     def _try(self, exclusive: bool) -> bool:
         try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise in_words(error, self.path.parent) from error
         try:

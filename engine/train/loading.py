@@ -1,13 +1,11 @@
 """Back from a checkpoint: everything that makes the next update the one an uninterrupted run would have made."""
 
-import pickle
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from engine.convert.fitting import load_weights
+from engine.convert.plain_pickle import load_plain
 from engine.convert.reading import read_weights
 from engine.errors import UserError
 from engine.language import _
@@ -54,6 +52,8 @@ def restore(
     UserError when the data, the tokenizer or the shape are not those it was trained with.
     """
     saved = _read_trainer(checkpoint)
+    if not {"tokenizer_hash", "rows_fingerprint"} <= saved.keys():
+        raise _not_a_state(checkpoint)
     if saved["tokenizer_hash"] != tokenizer_hash:
         raise UserError(
             _(
@@ -70,20 +70,22 @@ def restore(
             ).format(checkpoint=checkpoint.name)
         )
     load_weights(model, read_weights(checkpoint.path / MODEL_FILE))
-    if "optimizer" not in (forked_with or ()):
-        optimizer.load_state_dict(saved["optimizer"])
-    note = scaler.load_state_dict(saved["scaler"])
-    state = TrainerState.from_dict(saved["state"])
-    rng = None if "seed" in (forked_with or ()) else saved["rng"]
-    return Restored(state, saved["surroundings"], [note] if note else [], rng, same_rows)
+    try:
+        if "optimizer" not in (forked_with or ()):
+            optimizer.load_state_dict(saved["optimizer"])
+        note = scaler.load_state_dict(saved["scaler"])
+        state = TrainerState.from_dict(saved["state"])
+        rng = None if "seed" in (forked_with or ()) else saved["rng"]
+        return Restored(state, dict(saved["surroundings"]), [note] if note else [], rng, same_rows)
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise _not_a_state(checkpoint) from error
 
 
 def _read_trainer(checkpoint: CheckpointInfo) -> dict[str, Any]:
     path = checkpoint.path / TRAINER_FILE
-    try:
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError) as error:
-        raise UserError(_("{path} cannot be read: {problem}.").format(path=path, problem=error)) from error
+    saved: dict[str, Any] = load_plain(path)
+    if not isinstance(saved, dict):
+        raise _not_a_state(checkpoint)
     if saved.get("format") != TRAINER_FORMAT:
         raise UserError(
             _("{path} has format {theirs}; this version reads {ours}.").format(
@@ -91,3 +93,11 @@ def _read_trainer(checkpoint: CheckpointInfo) -> dict[str, Any]:
             )
         )
     return saved
+
+
+def _not_a_state(checkpoint: CheckpointInfo) -> UserError:
+    return UserError(
+        _(
+            "{path} is not the state of this training: move the checkpoint's folder away to resume from an earlier one."
+        ).format(path=checkpoint.path / TRAINER_FILE)
+    )
