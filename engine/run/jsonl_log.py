@@ -3,7 +3,7 @@
 import os
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +204,19 @@ class Tail:
                 lines.append(value)
             else:
                 self.bad_lines += 1
+
+
+def line_batches(path: Path) -> Iterator[list[Line]]:
+    """All whole lines of a JSON Lines file, about a megabyte of them at a time, so that a log of any length can be
+    read; missing files are empty. Raises OSError.
+    """
+    tail = Tail(path)
+    while True:
+        lines = tail.poll(seconds=0.0)
+        if lines:
+            yield lines
+        if tail.caught_up:
+            return
 
 
 def read_lines(path: Path) -> list[Line]:

@@ -9,7 +9,7 @@ from typing import Any
 from engine.language import _
 from engine.run.folder import RunFolder
 from engine.run.history import MetricsHistory
-from engine.run.jsonl_log import read_lines
+from engine.run.jsonl_log import line_batches
 from engine.run.observe import Observation, observe
 from engine.run.schema import ENDED_STATES, Reason, State
 from minimind_tui import words
@@ -115,7 +115,8 @@ class Summary:
 def summarise(folder: RunFolder, seen: Observation | None = None) -> Summary:
     """Read a run's folder from its beginning and say how it stands. Raises OSError when a log cannot be read."""
     history = MetricsHistory()
-    history.feed(read_lines(folder.metrics))
+    for lines in line_batches(folder.metrics):
+        history.feed(lines)
     losses = [value for value in history.train.column("loss") if math.isfinite(value)]
     # Single updates jump: each end is the mean of a twentieth of the curve, of ten lines at most.
     ends = max(1, min(10, len(losses) // 20))
