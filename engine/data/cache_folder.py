@@ -301,7 +301,7 @@ def read_intact_meta(folder: Path, format_version: int) -> dict[str, Any] | None
             path = folder / name
             if path.stat().st_size != listed["bytes"] or spot_check(path) != listed["check"]:
                 return None
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # ValueError also for a name that is none
         return None
     return meta
 
