@@ -1,6 +1,5 @@
 """Runs as a table or as JSON, as quick as a shell's `ls`: thousands of them are written without rich."""
 
-import json
 import sys
 import time
 
@@ -13,7 +12,7 @@ from minimind_tui import words
 from minimind_tui.cli.columns import Column, table_lines
 from minimind_tui.cli.terminal import has_colours, say, width_of_stdout
 from minimind_tui.core.run_index import RunEntry, read_entry
-from minimind_tui.safe_text import one_line
+from minimind_tui.safe_text import json_text, one_line
 from minimind_tui.words import state_word
 
 _STATE_COLOURS = {
@@ -38,7 +37,7 @@ def entries() -> list[RunEntry]:
 def list_json() -> None:
     """One object a run and line."""
     for entry in entries():
-        say(json.dumps(entry.record() | {"bytes": folder_bytes(entry.folder.path)}, ensure_ascii=False))
+        say(json_text(entry.record() | {"bytes": folder_bytes(entry.folder.path)}))
 
 
 def list_table() -> None:

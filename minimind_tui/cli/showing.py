@@ -1,6 +1,5 @@
 """One run in full, in words or as JSON."""
 
-import json
 from typing import Any
 
 from engine.language import _
@@ -12,7 +11,7 @@ from minimind_tui.cli.follow.summary import summarise
 from minimind_tui.cli.terminal import say
 from minimind_tui.core.run_detail import attempt_words, origin_words
 from minimind_tui.core.run_index import RunEntry, read_entry
-from minimind_tui.safe_text import one_line
+from minimind_tui.safe_text import json_text, one_line
 
 
 def show_json(folder: RunFolder) -> None:
@@ -34,7 +33,7 @@ def show_json(folder: RunFolder) -> None:
             if info.record is not None
         ],
     }
-    say(json.dumps(record, ensure_ascii=False))
+    say(json_text(record))
 
 
 def show_run(folder: RunFolder) -> None:
