@@ -53,7 +53,7 @@ KEEP = frozenset({"t", "kind", "created", "started", "state", "end_state", "file
 
 def make_hostile(workspace: Path, state: State = State.FAILED) -> RunFolder:
     """A run whose folder's name, records, logs and texts are all hostile; presets and data beside it."""
-    made = write_run(workspace, "evil", state=state)
+    made = write_run(workspace, f"evil-{state}", state=state)
     folder = RunFolder(made.path.with_name(f"{made.id}{NAME}"))
     made.path.rename(folder.path)
     texts = {"host": "h", "preset": "mini", "device": "cpu", "dtype": "fp32", "data_path": "/d/x.jsonl", "seed": 1}

@@ -8,6 +8,7 @@ import pytest
 from cli_helpers import Minimind
 from hostile_workspace import EVIL, MARKED, NAME, acts_on_a_terminal, make_hostile
 
+from engine.errors import UserError
 from engine.run.folder import RunFolder
 from minimind_tui.cli.arguments import Command
 from minimind_tui.cli.tree import build_app, describe_commands
@@ -66,7 +67,11 @@ COLOURED = ["runs", "attach", "data inspect", "presets", "presets show", "doctor
 
 
 @pytest.fixture
-def hostile(workspace: Path) -> RunFolder:
+def hostile(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    def refuse() -> None:
+        raise UserError(EVIL)  # a probe takes seconds, and its words are not ours either
+
+    monkeypatch.setattr("engine.estimate.device_probe._run_probe", refuse)
     return make_hostile(workspace)
 
 
