@@ -49,7 +49,7 @@ def read_message(line: str) -> dict[str, Any] | None:
     """What a line of the process says; None for what some library prints."""
     try:
         message = json.loads(line)
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None
 
@@ -229,7 +229,7 @@ class _Talk:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             message = read_message(line)
-            heard = None if message is None else _understood(message)
+            heard = None if message is None else understood(message)
             if heard is None or self._ending:
                 continue
             if isinstance(heard, Done | Failed):
@@ -245,9 +245,11 @@ class _Talk:
         self._errors.close()
 
 
-def _understood(message: dict[str, Any]) -> Heard | None:
+def understood(message: dict[str, Any]) -> Heard | None:
+    """What a message of the process means; None when it means nothing."""
     number = message.get("id")
-    if not isinstance(number, int):
+    tokens = message.get("tokens") or 0
+    if not isinstance(number, int) or not isinstance(tokens, int):
         return None
     if "error" in message:
         return Failed(number, str(message["error"]))
@@ -255,16 +257,20 @@ def _understood(message: dict[str, Any]) -> Heard | None:
         return Begun(
             number,
             str(message.get("device")),
-            message.get("step"),
-            message.get("heads_assumed"),
+            step if isinstance(step := message.get("step"), int) else None,
+            heads if isinstance(heads := message.get("heads_assumed"), int) else None,
             bool(message.get("file_is_gone")),
         )
     if message.get("done"):
         return Done(
             number,
-            int(message.get("tokens") or 0),
-            message.get("tokens_per_s"),
-            message.get("log_probability"),
+            tokens,
+            _number(message.get("tokens_per_s")),
+            _number(message.get("log_probability")),
             str(message.get("ended")),
         )
-    return Piece(number, str(message.get("text", "")), int(message.get("tokens") or 0))
+    return Piece(number, str(message.get("text", "")), tokens)
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, int | float) else None

@@ -7,6 +7,7 @@ import torch
 from engine.convert.names import EMBEDDING, expert_counts, layer_count, weights_of
 from engine.convert.reading import Weights
 from engine.errors import UserError
+from engine.estimate.size import parameters
 from engine.language import _
 from engine.model.transformer import LanguageModel
 from engine.settings.shape import ModelShape, shape_of
@@ -23,19 +24,25 @@ def infer_shape(weights: Weights, num_attention_heads: int | None = None) -> Mod
     `num_attention_heads`, by default 8. How many experts a token goes through no tensor tells: it is the generation's
     number, their weights scaled to a sum of 1 as MiniMind does, also where it is one.
 
-    Raises UserError when no shape explains the tensors.
+    Raises UserError when no shape explains the tensors. So the network of the shape is as large as the file, whatever
+    the file says of itself.
     """
     if "shape" in weights.metadata:
-        return ModelShape.from_dict(json.loads(weights.metadata["shape"]))
+        return _described(weights)
     tensors = weights.tensors
     routed, shared = expert_counts(tensors)
     block = "model.layers.0."
+    _refuse_gaps(weights)
     try:
         vocab_size, hidden_size = tensors[EMBEDDING].shape
         query_size = tensors[block + "self_attn.q_proj.weight"].shape[0]
         key_value_size = tensors[block + "self_attn.k_proj.weight"].shape[0]
         gate = "mlp.experts.0.gate_proj.weight" if routed else "mlp.gate_proj.weight"
         intermediate_size = tensors[block + gate].shape[0]
+    except (ValueError, IndexError) as error:
+        raise UserError(
+            _("{path}: its tensors have not the dimensions of a model").format(path=weights.path)
+        ) from error
     except KeyError as error:
         raise UserError(
             _("{path} has no tensor named {name}: it is not a model of the MiniMind kind").format(
@@ -71,6 +78,34 @@ def infer_shape(weights: Weights, num_attention_heads: int | None = None) -> Mod
     )
 
 
+def _described(weights: Weights) -> ModelShape:
+    """The shape a file describes, if its tensors are of that size; a file without tensors is believed."""
+    try:
+        shape = ModelShape.from_dict(json.loads(weights.metadata["shape"]))
+        numbers = parameters(shape)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(_("{path}: what it says of its shape makes no sense").format(path=weights.path)) from error
+    there = sum(tensor.numel() for tensor in weights.tensors.values())
+    if weights.tensors and there != numbers:
+        raise UserError(
+            _("{path} says that it is a model of {claimed:,} parameters, and holds {there:,}").format(
+                path=weights.path, claimed=numbers, there=there
+            )
+        )
+    return shape
+
+
+def _refuse_gaps(weights: Weights) -> None:
+    """Raise UserError where tensors are numbered beyond the layers there are: a network of so many would be built."""
+    layers = layer_count(weights.tensors)
+    if layers > len(weights.tensors):
+        raise UserError(
+            _("{path} names layer {layer} and has {n} tensors: layers are missing").format(
+                path=weights.path, layer=layers - 1, n=len(weights.tensors)
+            )
+        )
+
+
 def load_weights(model: LanguageModel, weights: Weights) -> None:
     """Copy `weights` into `model`, every tensor of both accounted for; the head follows the embedding.
 
@@ -104,9 +139,8 @@ def _differences(model: LanguageModel, weights: Weights) -> list[str]:
             )
 
     block = "model.layers.0."
-    vocab_size, hidden_size = given[EMBEDDING]
-    compare("vocab_size", shape.vocab_size, vocab_size)
-    compare("hidden_size", shape.hidden_size, hidden_size)
+    for setting, here, there in zip(("vocab_size", "hidden_size"), wanted[EMBEDDING], given[EMBEDDING], strict=False):
+        compare(setting, here, there)
     compare("num_hidden_layers", shape.num_hidden_layers, layer_count(weights.tensors))
     compare("qk_norm", shape.qk_norm, block + "self_attn.q_norm.weight" in given)
     routed, shared = expert_counts(given)
@@ -120,7 +154,7 @@ def _differences(model: LanguageModel, weights: Weights) -> list[str]:
         ("num_attention_heads * head_dim", "self_attn.q_proj.weight", shape.query_size),
         ("num_key_value_heads * head_dim", "self_attn.k_proj.weight", shape.key_value_size),
     ):
-        if block + projection in given:
+        if given.get(block + projection):
             compare(setting, size, given[block + projection][0])
     if reasons:
         return reasons

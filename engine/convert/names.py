@@ -8,8 +8,8 @@ from torch import Tensor, nn
 EMBEDDING = "model.embed_tokens.weight"
 HEAD = "lm_head.weight"
 _WRAPPERS = ("_orig_mod.", "module.")  # left in names by torch.compile and DistributedDataParallel
-_EXPERT = re.compile(r"model\.layers\.0\.mlp\.(experts|shared_experts)\.(\d+)\.")
-_LAYER = re.compile(r"model\.layers\.(\d+)\.")
+_EXPERT = re.compile(r"model\.layers\.0\.mlp\.(experts|shared_experts)\.(\d{1,9})\.")
+_LAYER = re.compile(r"model\.layers\.(\d{1,9})\.")
 
 
 def without_wrappers(name: str) -> str:

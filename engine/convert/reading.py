@@ -1,6 +1,5 @@
 """Weights into the engine: from MiniMind's .pth or from .safetensors, checked before a network sees them."""
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from engine.convert.names import EMBEDDING, HEAD, without_wrappers
+from engine.convert.plain_pickle import load_plain
 from engine.errors import UserError
 from engine.language import _
+
+_SHOWN = 100
+"""Characters of a name that a message shows."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ def read_weights(path: Path) -> Weights:
         raw, metadata = _read_pickle(path), {}
     else:
         raise UserError(_("{path} is neither .pth nor .safetensors, so it cannot hold weights").format(path=path))
+    _refuse_what_is_no_weight(path, raw)
     tensors = {without_wrappers(name): tensor.to(torch.float32) for name, tensor in raw.items()}
     if EMBEDDING not in tensors:
         raise UserError(
@@ -64,15 +68,35 @@ def read_description(path: Path) -> dict[str, str]:
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             return file.metadata() or {}
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, ValueError):
         return {}
+
+
+def _refuse_what_is_no_weight(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Raise UserError for a tensor that takes more memory than the file has bytes, or holds no real numbers.
+
+    A tensor may say that it is of any size: rows that are one and the same, a sparse one, one without storage.
+    """
+    stored: dict[int, int] = {}
+    for name, tensor in tensors.items():
+        usual = tensor.layout is torch.strided and tensor.device.type == "cpu" and tensor.is_floating_point()
+        if usual and tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes():
+            stored[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            continue
+        raise UserError(
+            _("{path}: the tensor {name} is not made of stored numbers as weights are; nothing was loaded").format(
+                path=path, name=name[:_SHOWN]
+            )
+        )
+    if sum(stored.values()) > path.stat().st_size:
+        raise UserError(_("{path} claims more numbers than it holds; nothing was loaded").format(path=path))
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # beside SafetensorError whatever a hostile header makes of torch's conversions
         raise UserError(
             _("{path} is not a readable safetensors file ({reason}). Copy or download it again").format(
                 path=path, reason=error
@@ -81,18 +105,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _read_pickle(path: Path) -> Mapping[str, Tensor]:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise UserError(
-            _("{path} holds more than weights, so it was not opened: loading it could run code").format(path=path)
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
-        raise UserError(
-            _("{path} is not a readable .pth file ({reason}). Copy or download it again").format(
-                path=path, reason=str(error).splitlines()[0] if str(error) else type(error).__name__
-            )
-        ) from error
+    content = load_plain(path)
     if isinstance(content, Mapping) and isinstance(content.get("model"), Mapping):
         content = content["model"]  # a resume file: the weights beside the optimiser
     if not isinstance(content, Mapping) or not all(

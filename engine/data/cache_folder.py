@@ -20,6 +20,7 @@ import orjson
 
 from engine.errors import UserError
 from engine.language import _
+from engine.small_file import read_small
 
 Phase = Literal["hashing", "waiting", "tokenising", "packing"]
 META = "meta.json"
@@ -76,7 +77,7 @@ class FileLock:
 
     def _try(self, exclusive: bool) -> bool:
         try:
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise in_words(error, self.path.parent) from error
         try:
@@ -116,7 +117,7 @@ class FileLock:
     def read_note(self) -> dict[str, Any]:
         """The holder's note, {} when there is none."""
         try:
-            note = orjson.loads(self.path.read_bytes())
+            note = orjson.loads(read_small(self.path))
         except (OSError, orjson.JSONDecodeError):
             return {}
         return note if isinstance(note, dict) else {}
@@ -293,14 +294,14 @@ def spot_check(path: Path, blocks: int = 16, block_bytes: int = 4096) -> str:
 def read_intact_meta(folder: Path, format_version: int) -> dict[str, Any] | None:
     """The meta.json of a published folder, or None when the folder is absent, of another format, or damaged."""
     try:
-        meta = orjson.loads((folder / META).read_bytes())
+        meta = orjson.loads(read_small(folder / META))
         if not isinstance(meta, dict) or meta.get("format") != format_version:
             return None
         for name, listed in meta["files"].items():
             path = folder / name
             if path.stat().st_size != listed["bytes"] or spot_check(path) != listed["check"]:
                 return None
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # ValueError also for a name that is none
         return None
     return meta
 

@@ -5,10 +5,12 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from engine.data.cache_folder import META, STAGING, FileLock, folder_bytes
+from engine.small_file import read_small
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,10 @@ def _folders(root: Path, key: str) -> list[Path]:
 
 def _entry(root: Path, key: str) -> CacheEntry:
     try:
-        meta = orjson.loads((root / key / META).read_bytes())
+        meta = orjson.loads(read_small(root / key / META))
     except (OSError, orjson.JSONDecodeError):
+        meta = None
+    if not isinstance(meta, dict):
         meta = {}
     folders = _folders(root, key)
     locks = _lock(root, key)
@@ -88,12 +92,17 @@ def _entry(root: Path, key: str) -> CacheEntry:
         folder=root / key,
         source=str(meta.get("source", "")),
         bytes=sum(map(folder_bytes, folders)),
-        documents=int(meta.get("documents", 0)),
-        tokens=int(meta.get("tokens", 0)),
+        documents=_count(meta, "documents"),
+        tokens=_count(meta, "tokens"),
         last_used=used,
         in_use=locks is None,
         complete=bool(meta),
     )
+
+
+def _count(meta: dict[str, Any], name: str) -> int:
+    value = meta.get(name)
+    return value if isinstance(value, int) else 0
 
 
 def _lock(root: Path, key: str) -> list[FileLock] | None:

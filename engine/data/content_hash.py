@@ -11,6 +11,7 @@ import orjson
 from engine.data.cache_folder import BuildProgress, Progress, ShouldStop, raise_if_stopped
 from engine.errors import UserError
 from engine.language import _
+from engine.small_file import read_small
 
 BLOCK_BYTES = 4 * 2**20
 RACY_NS = 2 * 10**9
@@ -54,7 +55,7 @@ def _memo(real: Path, cache_dir: Path) -> Path:
 
 def _remembered(memo: Path, identity: dict[str, int]) -> str | None:
     try:
-        remembered = orjson.loads(memo.read_bytes())
+        remembered = orjson.loads(read_small(memo))
         return str(remembered["sha256"]) if remembered["identity"] == identity else None
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
         return None

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from engine.small_file import read_small
+
 # One call works on one thread: whoever wants several cores calls from several threads, which measures faster than the
 # library's own pool and leaves the process safe to fork. Set before the library is first used; a user's value stays.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -24,6 +26,9 @@ from engine.language import _
 
 ControlText = Literal["control", "text"]
 """What a control token's string inside a text becomes: the token itself, or ordinary text."""
+
+_MOST_BYTES = 256 << 20
+"""A tokenizer.json of a quarter of a million entries has about 30 MB."""
 
 _CANDIDATES: dict[str, tuple[str, ...]] = {
     "bos": (
@@ -93,7 +98,7 @@ class Tokenizer:
         """
         file = path / "tokenizer.json" if path.is_dir() else path
         try:
-            content = file.read_bytes()
+            content = read_small(file, _MOST_BYTES)
         except FileNotFoundError:
             raise UserError(
                 _("There is no tokenizer {path}: name a tokenizer.json or a folder that holds one.").format(path=file)
@@ -299,7 +304,7 @@ def _declared_specials(folder: Path) -> dict[str, str]:
     declared: dict[str, str] = {}
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         try:
-            config = orjson.loads((folder / name).read_bytes())
+            config = orjson.loads(read_small(folder / name))
         except (OSError, orjson.JSONDecodeError):
             continue
         if not isinstance(config, dict):

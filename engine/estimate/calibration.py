@@ -15,6 +15,7 @@ from engine.estimate.device_use import compiles, device_use, repeats
 from engine.run.atomic import write_atomic
 from engine.settings.network import shape_from_settings
 from engine.settings.settings import Settings
+from engine.small_file import read_small
 
 _FORMAT = 1
 _FOLDER = "calibrations"
@@ -150,7 +151,7 @@ def save_calibration(cache_dir: Path, key: SpeedKey, calibration: Calibration) -
 def _read(path: Path, key: SpeedKey) -> dict[int, Calibration]:
     """The measurements in a file by their accumulation_steps; none when it is missing, damaged or another key's."""
     try:
-        content = orjson.loads(path.read_bytes())
+        content = orjson.loads(read_small(path))
         if content["format"] != _FORMAT or content["key"] != asdict(key):
             return {}
         measured = [Calibration.model_validate(one) for one in content["measured"]]

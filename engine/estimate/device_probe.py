@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from engine.errors import UserError
 from engine.language import _, current_language
 from engine.run.atomic import write_atomic
+from engine.small_file import read_small
 
 PROBE_MODULE = "engine.worker.probe"
 _PROBE_SECONDS = 180.0
@@ -80,7 +81,7 @@ def probe_device(cache_dir: Path, refresh: bool = False) -> DeviceFacts:
     path = cache_dir / f"device-{_key()}.json"
     if not refresh:
         try:
-            return DeviceFacts.model_validate_json(path.read_bytes())
+            return DeviceFacts.model_validate_json(read_small(path))
         except (OSError, ValidationError):
             pass
     facts = _run_probe()
@@ -98,7 +99,7 @@ def remembered_rate(cache_dir: Path, dtype: str, threads: int) -> float | None:
     rates = []
     for path in cache_dir.glob("device-*.json"):
         try:
-            facts = DeviceFacts.model_validate_json(path.read_bytes())
+            facts = DeviceFacts.model_validate_json(read_small(path))
         except (OSError, ValidationError):
             continue
         here = (facts.host, facts.torch_version, facts.threads) == (platform.node(), torch_version(), threads)

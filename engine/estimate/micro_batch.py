@@ -17,6 +17,7 @@ from engine.run.atomic import write_atomic
 from engine.settings.network import shape_from_settings
 from engine.settings.settings import AUTO_COUNTS_IN, Settings
 from engine.settings.shape import ModelShape
+from engine.small_file import read_small
 
 SPARED = 0.1
 """Share of the memory that is left free: allocators need room, and a long run meets more than one micro-batch."""
@@ -81,7 +82,7 @@ def memory_key(
 def load_rows(cache_dir: Path, key: MemoryKey) -> int | None:
     """The rows that were found to fit; None where nothing was, or its file is damaged."""
     try:
-        content = orjson.loads(key.path(cache_dir).read_bytes())
+        content = orjson.loads(read_small(key.path(cache_dir)))
         if content["format"] != _FORMAT or content["key"] != asdict(key):
             return None
         rows = int(content["rows"])

@@ -23,6 +23,7 @@ from engine.language import _
 from engine.run.atomic import HashingFile, fsync_file, fsync_folder, hash_file, retry_fleeting, write_atomic
 from engine.run.folder import RunFolder
 from engine.run.schema import FORMAT, CheckpointRecord, FilePrint
+from engine.small_file import read_small
 
 RECORD = "checkpoint.json"
 _NAME = re.compile(r"step-(\d{8,})")
@@ -309,7 +310,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 def _read_record(path: Path) -> CheckpointRecord | None:
     try:
-        return CheckpointRecord.model_validate(orjson.loads(retry_fleeting((path / RECORD).read_bytes)))
+        return CheckpointRecord.model_validate(orjson.loads(retry_fleeting(lambda: read_small(path / RECORD))))
     except (OSError, orjson.JSONDecodeError, ValidationError):
         return None
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from engine.errors import UserError
 from engine.language import _
 from engine.run.folder import RunFolder
-from engine.run.jsonl_log import Line, LineWriter, Tail, encode_line
+from engine.run.jsonl_log import Line, LineWriter, Tail, encode_line, line_batches
 from engine.run.observe import observe
 from engine.run.process import send_signal_safely
 from engine.run.schema import ControlAnswer, EventKind, Request, Status
@@ -25,7 +25,11 @@ from engine.run.schema import ControlAnswer, EventKind, Request, Status
 MAX_REQUEST = 64 << 10
 """Bytes of a request's line."""
 
+MOST_AT_ONCE = 64
+"""Requests that one look takes; what came with them beyond that is refused together, but for a stop or a pause."""
+
 _MAX_ID = 64
+_MOST_SEEN = 10_000
 _BREATH = 0.05
 
 
@@ -197,9 +201,13 @@ def ask(folder: RunFolder, op: str, args: Mapping[str, Any] | None = None, *, ti
 
 def answered_ids(folder: RunFolder) -> set[str]:
     """The ids of all requests that have their answer. Raises OSError."""
-    events = Tail(folder.events).poll()
-    ids = (event.get("id") for event in events if event.get("kind") == EventKind.CONTROL)
-    return {request_id for request_id in ids if isinstance(request_id, str)}
+    ids = (
+        event.get("id")
+        for events in line_batches(folder.events)
+        for event in events
+        if event.get("kind") == EventKind.CONTROL
+    )
+    return {request_id for request_id in ids if isinstance(request_id, str) and len(request_id) <= _MAX_ID}
 
 
 def is_stop_now(request: Request) -> bool:
@@ -220,7 +228,7 @@ class ControlInbox:
         self._attempt = attempt
         self._answers = answers
         self._tail = Tail(folder.control, offset=offset, max_line=MAX_REQUEST)
-        self._seen = set(answered)
+        self._seen = dict.fromkeys(answered)
         self._bad_lines = 0
         self._open: dict[str, str] = {}
 
@@ -231,8 +239,9 @@ class ControlInbox:
 
         Without `only`, everything else is answered here. With it, only the requests it picks are returned, and nothing
         is answered: another process does. `answer_broken` = False is for lines an earlier process saw as well: those
-        without an id were answered then. Costs one look at a file's size when nothing came, and at most a megabyte
-        of reading when much did.
+        without an id were answered then. Costs one look at a file's size when nothing came. However much came, a look
+        reads a megabyte at most, takes MOST_AT_ONCE requests and writes one line about all the others; the last stop
+        and the last pause among those are taken, too, so that nobody's flood keeps a run from being stopped.
         """
         try:
             lines = self._tail.poll(seconds=0.0)
@@ -240,16 +249,16 @@ class ControlInbox:
             return []
         fresh: list[Request] = []
         broken, self._bad_lines = max(0, self._tail.bad_lines - self._bad_lines), self._tail.bad_lines
-        for line in lines:
-            request_id = line.get("id")
-            if not isinstance(request_id, str) or not 0 < len(request_id) <= _MAX_ID:
-                broken += 1
-                continue
+        named = [line for line in lines if isinstance(line.get("id"), str) and 0 < len(line["id"]) <= _MAX_ID]
+        broken += len(lines) - len(named)
+        taken, refused = _within_rate(named)
+        for line in taken:
+            request_id = line["id"]
             if request_id in self._seen:
                 continue
             request, problem = self._read(line)
             if only is None or (request is not None and only(request)):
-                self._seen.add(request_id)
+                self._remember(request_id)
                 if request is not None:
                     self._open[request_id] = request.op
                     fresh.append(request)
@@ -257,7 +266,15 @@ class ControlInbox:
                     self._refuse(request_id, line.get("op"), problem, step)
         if broken and only is None and answer_broken:
             self._refuse(None, None, _("{n} lines of control.jsonl are not requests.").format(n=broken), step)
+        if refused and only is None and answer_broken:
+            reason = _("{n} requests came at once with others and were refused: a look takes {most}.")
+            self._refuse(None, None, reason.format(n=refused, most=MOST_AT_ONCE), step)
         return fresh
+
+    def _remember(self, request_id: str) -> None:
+        self._seen[request_id] = None
+        if len(self._seen) > _MOST_SEEN:  # reading only goes on from here: the oldest cannot come again
+            del self._seen[next(iter(self._seen))]
 
     def answer(self, request_id: str, accepted: bool, reason: str | None, step: int) -> None:
         """Write the answer to a request that `poll` returned; a full disk delays it."""
@@ -300,6 +317,17 @@ class ControlInbox:
             reason=reason,
         )
         self._answers.append_or_keep(answer.model_dump())
+
+
+def _within_rate(lines: list[Line]) -> tuple[list[Line], int]:
+    """The lines of a look that are taken, and how many are not."""
+    taken, rest = lines[:MOST_AT_ONCE], lines[MOST_AT_ONCE:]
+    urgent: dict[tuple[str, bool], Line] = {}
+    for line in rest:
+        op, args = line.get("op"), line.get("args")
+        if op in ("stop", "pause"):
+            urgent[str(op), isinstance(args, dict) and args.get("now") is True] = line
+    return [*taken, *urgent.values()], len(rest) - len(urgent)
 
 
 def _problem_of(op: str, args: dict[str, Any]) -> str:

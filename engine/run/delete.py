@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from engine.errors import UserError
@@ -49,20 +50,25 @@ def delete_run(folder: RunFolder, *, patience: float = 3.0) -> int:
 
 def folder_bytes(path: Path) -> int:
     """Bytes of all files below `path`; links are not followed, files that vanish meanwhile do not count."""
-    total = 0
-    for root, _folders, files in os.walk(path):
-        for file in files:
-            with contextlib.suppress(OSError):
-                total += os.lstat(Path(root, file)).st_size
-    return total
+    return sum(stat.st_size for stat in _files_below(path))
 
 
 def freed_bytes(path: Path) -> int:
     """Bytes that deleting `path` gives back: a file that has names elsewhere, too (a fork's checkpoint), frees none."""
     inside: dict[tuple[int, int], list[int]] = {}
-    for root, _folders, files in os.walk(path):
-        for file in files:
-            with contextlib.suppress(OSError):
-                stat = os.lstat(Path(root, file))
-                inside.setdefault((stat.st_dev, stat.st_ino), [stat.st_size, stat.st_nlink, 0])[2] += 1
+    for stat in _files_below(path):
+        inside.setdefault((stat.st_dev, stat.st_ino), [stat.st_size, stat.st_nlink, 0])[2] += 1
     return sum(size for size, links, names in inside.values() if names >= links)
+
+
+def _files_below(path: Path) -> Iterator[os.stat_result]:
+    """What the system knows of each file below `path`, and of each link; what is behind a link is elsewhere."""
+    folders = [os.fspath(path)]
+    while folders:
+        with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        yield entry.stat(follow_symlinks=False)

@@ -11,6 +11,7 @@ from engine.errors import UserError
 from engine.language import _
 from engine.run.atomic import write_atomic
 from engine.run.schema import FORMAT, Manifest
+from engine.small_file import read_small
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class RunFolder:
     def read_manifest(self) -> Manifest:
         """manifest.json. Raises UserError when it is missing, no manifest, or of a newer format."""
         try:
-            raw = orjson.loads(self.manifest.read_bytes())
+            raw = orjson.loads(read_small(self.manifest))
             manifest = Manifest.model_validate(raw)
         except OSError as error:
             raise UserError(

@@ -17,6 +17,10 @@ from engine.run.schema import EventKind
 
 NOT_A_NUMBER = float("nan")
 
+MOST_COLUMNS = 256
+"""Names of numbers that a log's lines may have in all: each is a column as long as the log, and lines that all have
+names of their own would fill any memory."""
+
 # Happenings of the training itself, undone with the steps they belong to. All others (a start, an answer to a request,
 # an error) happened whatever came after.
 _UNDONE_WITH_STEPS = frozenset({EventKind.CHECKPOINT, EventKind.VALIDATION, EventKind.SAMPLE, EventKind.GUARD})
@@ -88,7 +92,7 @@ class Series:
             if kind is float or kind is int:
                 column = columns.get(name)
                 if column is None:
-                    if name in _NO_COLUMNS:
+                    if name in _NO_COLUMNS or len(columns) >= MOST_COLUMNS:
                         continue
                     columns[name] = column = array("d", [NOT_A_NUMBER]) * count
                 column.append(value)
@@ -122,6 +126,8 @@ class Series:
             if not types <= _NUMBERS:
                 values = [value if type(value) in _NUMBERS else NOT_A_NUMBER for value in values]
             if name not in self._columns:
+                if len(self._columns) >= MOST_COLUMNS:
+                    continue
                 self._columns[name] = array("d", [NOT_A_NUMBER]) * count
             self._columns[name].extend(array("d", values))
         self.steps.extend(map(itemgetter("step"), lines))

@@ -4,13 +4,14 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from engine.run.atomic import fsync, is_still_at, write_all
+from engine.small_file import open_regular
 
 Line = dict[str, Any]
 
@@ -176,7 +177,7 @@ class Tail:
             return []  # nothing new; a rewrite to exactly this size shows when the next line comes
         lines: list[Line] = []
         deadline = time.monotonic() + seconds
-        with self.path.open("rb", buffering=0) as file:
+        with open_regular(self.path) as file:
             stat = os.fstat(file.fileno())
             if not same_file or stat.st_size < self.offset or self._rewritten(file.fileno()):
                 self._start_over()
@@ -245,6 +246,19 @@ class Tail:
                 lines.append(value)
             else:
                 self.bad_lines += 1
+
+
+def line_batches(path: Path) -> Iterator[list[Line]]:
+    """All whole lines of a JSON Lines file, about a megabyte of them at a time, so that a log of any length can be
+    read; missing files are empty. Raises OSError.
+    """
+    tail = Tail(path)
+    while True:
+        lines = tail.poll(seconds=0.0)
+        if lines:
+            yield lines
+        if tail.caught_up:
+            return
 
 
 def read_lines(path: Path) -> list[Line]:

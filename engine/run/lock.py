@@ -15,6 +15,7 @@ from engine.language import _
 from engine.run.atomic import is_still_at, write_all
 from engine.run.process import is_alive, this_process
 from engine.run.schema import ProcessIdentity
+from engine.small_file import read_small
 
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
 _WRITING_SECONDS = 5.0
@@ -131,7 +132,7 @@ def _take_away(claim: Path, dead: ProcessIdentity | None) -> bool:
 def holder_of(path: Path) -> ProcessIdentity | None:
     """Who last took the lock at `path`, as far as the file tells; the process may be gone."""
     try:
-        return ProcessIdentity.model_validate(orjson.loads(path.read_bytes()))
+        return ProcessIdentity.model_validate(orjson.loads(read_small(path)))
     except (OSError, orjson.JSONDecodeError, ValidationError):
         return None
 

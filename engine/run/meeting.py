@@ -12,6 +12,7 @@ from engine.run.atomic import write_atomic
 from engine.run.find import list_runs
 from engine.run.folder import RunFolder
 from engine.run.observe import observe
+from engine.small_file import read_small
 
 ENDPOINT_VARIABLE = "MINIMIND_RDZV"
 """Environment of a run's processes: where its machines meet, HOST:PORT."""
@@ -65,7 +66,7 @@ def find_meeting(runs_dir: Path, endpoint: str) -> tuple[RunFolder, Meeting] | N
     """The living run whose machines meet at `endpoint`, and the attempt they are called to; None when there is none."""
     for folder in list_runs(runs_dir):
         with contextlib.suppress(OSError, ValidationError):
-            meeting = Meeting.model_validate_json(_file(folder).read_bytes())
+            meeting = Meeting.model_validate_json(read_small(_file(folder)))
             if meeting.endpoint == endpoint and observe(folder).is_live:
                 return folder, meeting
     return None

@@ -11,6 +11,7 @@ from engine.language import _
 from engine.run.atomic import write_atomic
 from engine.run.clock import now_utc_iso
 from engine.run.schema import Tolerant
+from engine.small_file import read_small
 
 WEIGHT_SUFFIXES = (".safetensors", ".pth")
 
@@ -27,7 +28,7 @@ class PublishedBy(Tolerant):
 def published_by(save_dir: Path, stem: str) -> PublishedBy | None:
     """What the file beside the weights says; None when there is none, or it says nothing."""
     try:
-        return PublishedBy.model_validate(orjson.loads(_beside(save_dir, stem).read_bytes()))
+        return PublishedBy.model_validate(orjson.loads(read_small(_beside(save_dir, stem))))
     except (OSError, orjson.JSONDecodeError, ValidationError):
         return None
 

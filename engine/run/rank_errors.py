@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from engine.run.schema import Reason
+from engine.small_file import read_small
 
 FOLDER_VARIABLE = "MINIMIND_RANK_ERRORS"
 """Environment of a rank: the folder for its word."""
@@ -40,5 +41,5 @@ def read_errors(folder: Path) -> list[RankError]:
     found: list[RankError] = []
     for path in folder.glob("rank-*.json"):
         with contextlib.suppress(OSError, ValidationError):
-            found.append(RankError.model_validate_json(path.read_bytes()))
+            found.append(RankError.model_validate_json(read_small(path)))
     return sorted(found, key=lambda error: (error.about_others, error.at))

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from engine.run.atomic import taken, write_all_at_start, write_atomic
 from engine.run.clock import awake_seconds, now_utc_iso
 from engine.run.schema import FINAL_STATES, State, Status
+from engine.small_file import read_small
 
 HEARTBEAT_SECONDS = 1.0
 """How often status.json is replaced when nothing happens. The format promises 2 s."""
@@ -160,6 +161,6 @@ def encode_record(record: Status) -> bytes:
 def read_status(path: Path) -> Status | None:
     """The status in the file at `path`; None when it is missing or no status. Raises OSError otherwise."""
     try:
-        return Status.model_validate(orjson.loads(path.read_bytes()))
+        return Status.model_validate(orjson.loads(read_small(path)))
     except (FileNotFoundError, NotADirectoryError, orjson.JSONDecodeError, ValidationError):
         return None

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
+from engine.small_file import open_regular
+
 MAX_BYTES = 32 << 20
 """A longer trainer.log is moved to trainer.log.1, which replaces the one before."""
 
@@ -66,7 +68,7 @@ def rotate(path: Path, max_bytes: int = MAX_BYTES) -> bool:
 
 def last_lines(path: Path, offset: int = 0, *, lines: int = 20, max_bytes: int = 4000) -> list[str]:
     """The last lines of the log behind `offset`, for a message; bytes that are not UTF-8 are shown as marks."""
-    with contextlib.suppress(OSError), path.open("rb") as log:
+    with contextlib.suppress(OSError), open_regular(path) as log:
         size = log.seek(0, os.SEEK_END)
         begin = max(0 if offset > size else offset, size - max_bytes)
         log.seek(begin)

@@ -10,6 +10,8 @@ from engine.run.observe import Observation, observe
 POLL_SECONDS = 0.1
 """How long one poll reads at most, so that a screen stays alive over a huge file."""
 
+_PIECE_SECONDS = 0.02
+
 
 class RunView:
     """What can be seen of one run. Call `poll` now and then; make as many views as wanted, none disturbs another.
@@ -89,8 +91,10 @@ class RunView:
         return self.version != before or seen is None or seen.status != self._observation.status
 
     def read_all(self) -> None:
-        """Read everything there is."""
-        self.poll(float("inf"))
+        """Read everything there is, in pieces: a log of a million lines is never in memory as such."""
+        self.poll(_PIECE_SECONDS)
+        while not self.caught_up and not self.problem:
+            self.poll(_PIECE_SECONDS)
 
     def column(self, name: str) -> "array[float]":
         """A column of `train`, as long as `train.steps`."""

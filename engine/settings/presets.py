@@ -12,6 +12,7 @@ from engine.settings.declaration import GROUPS, declarations
 from engine.settings.nearest import nearest
 from engine.settings.resolve import build_settings, unknown_setting
 from engine.settings.settings import Settings
+from engine.small_file import read_small
 
 DEFAULT_PRESET = "full"
 _DECLARATIONS = declarations(Settings)
@@ -80,10 +81,10 @@ def read_preset(path: Path) -> Preset:
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file's content. Raises UserError naming file and line when it is missing or no TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_small(path).decode("utf-8-sig"))
     except OSError as error:
         raise UserError(_("Cannot read {path}: {reason}.").format(path=path, reason=error.strerror)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is no TOMLDecodeError
         raise UserError(_("{path} is not valid TOML: {reason}.").format(path=path, reason=error)) from None
 
 

@@ -1,14 +1,12 @@
 """Back from a checkpoint: everything that makes the next update the one an uninterrupted run would have made."""
 
-import pickle
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from engine.convert.fitting import load_weights
+from engine.convert.plain_pickle import load_plain
 from engine.convert.reading import read_weights
 from engine.errors import UserError
 from engine.language import _
@@ -64,7 +62,10 @@ def restore(
     rows, and leaves the optimiser fresh when its type changed, the random generators when the seed did. Raises
     UserError when the data, the tokenizer or the shape are not those it was trained with, BrokenCheckpointError.
     """
-    saved = read_trainer(checkpoint.path / TRAINER_FILE)
+    path = checkpoint.path / TRAINER_FILE
+    saved = read_trainer(path)
+    if not {"tokenizer_hash", "rows_fingerprint"} <= saved.keys():
+        raise _not_a_state(path)
     if saved["tokenizer_hash"] != tokenizer_hash:
         raise UserError(
             _(
@@ -81,22 +82,24 @@ def restore(
             ).format(checkpoint=checkpoint.name)
         )
     load_weights(model, read_weights(checkpoint.path / MODEL_FILE))
-    if "optimizer" not in (forked_with or ()):
-        optimizer.load_state_dict(saved["optimizer"])
-    if broken := not_finite(model, optimizer):
-        raise BrokenCheckpointError(checkpoint, broken)
-    note = scaler.load_state_dict(saved["scaler"])
-    state = TrainerState.from_dict(saved["state"])
-    rng = None if "seed" in (forked_with or ()) else saved["rng"]
-    return Restored(state, saved["surroundings"], [note] if note else [], rng, same_rows)
+    try:
+        if "optimizer" not in (forked_with or ()):
+            optimizer.load_state_dict(saved["optimizer"])
+        if broken := not_finite(model, optimizer):
+            raise BrokenCheckpointError(checkpoint, broken)
+        note = scaler.load_state_dict(saved["scaler"])
+        state = TrainerState.from_dict(saved["state"])
+        rng = None if "seed" in (forked_with or ()) else saved["rng"]
+        return Restored(state, dict(saved["surroundings"]), [note] if note else [], rng, same_rows)
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+        raise _not_a_state(path) from error
 
 
 def read_trainer(path: Path) -> dict[str, Any]:
     """What a checkpoint's trainer.pth holds beside the weights. Raises UserError when it cannot be read."""
-    try:
-        saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError) as error:
-        raise UserError(_("{path} cannot be read: {problem}.").format(path=path, problem=error)) from error
+    saved: dict[str, Any] = load_plain(path)
+    if not isinstance(saved, dict):
+        raise _not_a_state(path)
     if saved.get("format") != TRAINER_FORMAT:
         raise UserError(
             _("{path} has format {theirs}; this version reads {ours}.").format(
@@ -104,3 +107,11 @@ def read_trainer(path: Path) -> dict[str, Any]:
             )
         )
     return saved
+
+
+def _not_a_state(path: Path) -> UserError:
+    return UserError(
+        _(
+            "{path} is not the state of this training: move the checkpoint's folder away to resume from an earlier one."
+        ).format(path=path)
+    )

@@ -10,6 +10,8 @@ from engine.run.worker_link import WorkerLink
 from engine.train.state import TrainerState
 
 POLL_SECONDS = 0.2
+MOST_WAITING = 16
+"""Requests of a kind that wait for the update's end; more are refused, so that no flood of them becomes a queue."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ class RequestDesk:
             case "pause" | "sample" | "set" if self.only_stops:
                 self.answer(request, False, _("It has ended but for its last save, and waits until the disk takes it."))
             case "save":
-                self.saves.append(request)
+                self._queue(self.saves, request)
             case "sample":
-                self.samples.append(request)
+                self._queue(self.samples, request)
             case "stop":
                 self.stop = Stop(State.STOPPED, Reason.REQUEST, _("Stopped on request; everything is saved."))
                 self.answer(request)
@@ -78,11 +80,17 @@ class RequestDesk:
                 self.stop = Stop(State.PAUSED, Reason.REQUEST, _("Paused; its memory is free."))
                 self.answer(request)
             case "set":
-                self.scales.append(request)
+                self._queue(self.scales, request)
             case "exclude":
-                self.exclusions.append(request)
+                self._queue(self.exclusions, request)
             case _:
                 self.answer(request, False, _("It is not paused."))
+
+    def _queue(self, waiting: list[Request], request: Request) -> None:
+        if len(waiting) < MOST_WAITING:
+            waiting.append(request)
+        else:
+            self.answer(request, False, _("{n} requests of this kind are waiting already.").format(n=len(waiting)))
 
     def apply_scales(self) -> None:
         """Between two updates: take over the learning rate's factors that were asked for meanwhile."""

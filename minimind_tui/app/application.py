@@ -3,13 +3,14 @@
 import asyncio
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from textual.actions import ActionParseResult
 from textual.app import App, SystemCommand
 from textual.command import CommandPalette
 from textual.dom import DOMNode
+from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
@@ -26,6 +27,7 @@ from minimind_tui.app.base_screen import BaseScreen
 from minimind_tui.app.bindings import bindings_of
 from minimind_tui.app.dialogs import Choice, ChoiceDialog
 from minimind_tui.app.guarding import describe, guarded, tell
+from minimind_tui.app.harmless_lines import HarmlessLines
 from minimind_tui.app.leaving import farewell, leave_dialog
 from minimind_tui.app.palette import Actions, Themes, commands
 from minimind_tui.app.preloading import preload
@@ -74,6 +76,7 @@ class MinimindApp(App[int]):
         """What the shell shows once the application has gone."""
         self.troubles: list[str] = []
         """The unexpected errors that were shown."""
+        self._harmless_lines = HarmlessLines()
         self._open_first, self._problem = open_first, problem
         self._looked_at = 0.0
         self._look_timer: Timer | None = None
@@ -256,6 +259,10 @@ class MinimindApp(App[int]):
             self.pop_screen()
 
     # -- looks
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's own, and last the one that lets nothing out that acts on the terminal."""
+        return [*super().get_line_filters(), self._harmless_lines]
 
     def get_css_variables(self) -> dict[str, str]:
         """The theme's colours, made to be seen, and our own beside them."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.errors import UserError
 from engine.language import LANGUAGES, _, current_language, set_language
+from minimind_tui.safe_text import printable
 
 if TYPE_CHECKING:
     from minimind_tui.app.application import MinimindApp
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
     except UserError as error:
-        sys.stderr.write(_("Error: {message}").format(message=error) + "\n")
+        sys.stderr.write(printable(_("Error: {message}").format(message=error)) + "\n")
         return _MISTAKE
 
 
@@ -98,7 +99,7 @@ def _open(run: str | None, problem: str) -> int:
         terminal.restore() if ended else terminal.leave()
     for line in app.farewell or (crash_words(app) if app.return_code == _CRASHED else ()):
         with suppress(OSError):  # the terminal may be gone
-            sys.stdout.write(line + "\n")
+            sys.stdout.write(printable(line) + "\n")
     code = app.return_code or _OK
     threads.shutdown(wait=False, cancel_futures=True)  # those without work end now
     if not wait_for_threads(_THREAD_SECONDS):

@@ -1,6 +1,5 @@
 """The token cache, listed and cleaned."""
 
-import json
 import time
 from dataclasses import asdict
 
@@ -11,13 +10,13 @@ from engine.places import cache_dir
 from engine.settings.moments import parse_duration
 from minimind_tui import words
 from minimind_tui.cli.terminal import print_table, say
-from minimind_tui.safe_text import one_line
+from minimind_tui.safe_text import json_text, one_line
 
 
 def list_json() -> None:
     """One object a cache and line."""
     for entry in cache_size(cache_dir()):
-        say(json.dumps({**asdict(entry), "folder": str(entry.folder)}, ensure_ascii=False))
+        say(json_text({**asdict(entry), "folder": str(entry.folder)}))
 
 
 def list_table() -> None:

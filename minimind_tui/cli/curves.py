@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from engine.language import _
 from engine.run.folder import RunFolder
 from engine.run.history import MetricsHistory, Series
-from engine.run.jsonl_log import read_lines
+from engine.run.jsonl_log import line_batches
 from minimind_tui.charts import Curve, format_number, smooth, usual_window
 from minimind_tui.safe_text import one_line
 
@@ -97,7 +97,8 @@ class RunCurves:
 def read_curves(folder: RunFolder) -> RunCurves:
     """Everything a run has logged by now. Raises OSError when its file cannot be read."""
     history = MetricsHistory()
-    history.feed(read_lines(folder.metrics))
+    for lines in line_batches(folder.metrics):
+        history.feed(lines)
     return RunCurves(one_line(folder.id), history)
 
 

@@ -1,6 +1,5 @@
 """The findings of `minimind doctor`, for a person or a machine."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -8,7 +7,7 @@ from engine.language import _
 from minimind_tui.cli.terminal import make_console, print_table, say
 from minimind_tui.core.doctor.examination import worst
 from minimind_tui.core.doctor.findings import Level, Section, level_word
-from minimind_tui.safe_text import one_line
+from minimind_tui.safe_text import json_text, one_line
 
 _STYLES = {Level.FINE: "green", Level.NOTE: "cyan", Level.WARNING: "yellow", Level.PROBLEM: "bold red"}
 
@@ -21,7 +20,7 @@ def print_json(sections: Sequence[Section]) -> None:
             {"name": section.name, "findings": [asdict(one) for one in section.findings]} for section in sections
         ],
     }
-    say(json.dumps(told, ensure_ascii=False))
+    say(json_text(told))
 
 
 def print_sections(sections: Sequence[Section]) -> None:

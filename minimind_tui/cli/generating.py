@@ -9,7 +9,7 @@ from typing import Any
 from engine.errors import UserError
 from engine.language import _
 from minimind_tui.generating import read_message, start_worker, words_of_end
-from minimind_tui.safe_text import printable
+from minimind_tui.safe_text import json_text, printable
 
 
 def write_continuation(request: dict[str, Any], *, json_lines: bool) -> None:
@@ -49,7 +49,7 @@ def _pass_on(lines: Iterable[str], prompt: str, *, json_lines: bool, waiting: bo
                 sys.stderr.write("\033[2K")
             raise UserError(str(message["error"]))
         if json_lines:
-            sys.stdout.write(line)
+            sys.stdout.write(json_text(message) + "\n")
             sys.stdout.flush()
         elif not begun:
             if waiting:

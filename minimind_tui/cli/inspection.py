@@ -1,6 +1,5 @@
 """The report on a data file, in words and bars."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
@@ -19,7 +18,7 @@ from minimind_tui.core.inspection_words import (
     shortened,
     training,
 )
-from minimind_tui.safe_text import one_line
+from minimind_tui.safe_text import json_text, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,7 +30,7 @@ _SHOWN_PROBLEMS = 10
 
 def print_json(report: InspectReport) -> None:
     """The whole report as one JSON object."""
-    say(json.dumps({**asdict(report), "path": str(report.path)}, ensure_ascii=False))
+    say(json_text({**asdict(report), "path": str(report.path)}))
 
 
 def print_report(report: InspectReport) -> None:

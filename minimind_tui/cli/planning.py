@@ -1,6 +1,5 @@
 """`minimind estimate --device h100 --nproc 8 --data 1TB`: a plan for machines and text that need not be here."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from minimind_tui.cli import exit_codes
 from minimind_tui.cli.terminal import make_console, passing_notice, print_table, say
 from minimind_tui.core.cost import Price, parse_price
 from minimind_tui.core.plan_words import bottleneck_lines, cost_words, figure_lines, plan_json, plan_title
-from minimind_tui.safe_text import one_line
+from minimind_tui.safe_text import json_text, one_line
 
 _HERE = ("auto", "cpu", "cuda", "mps")
 """Devices of this machine, with a number or without."""
@@ -81,7 +80,7 @@ def print_plan(
         text, vocab_size = _text_there(resolved)
     plan = plan_scale(resolved, machine or _machine_here(asked.device), devices, text, vocab_size=vocab_size, link=link)
     if json_wanted:
-        say(json.dumps(plan_json(plan, hourly), ensure_ascii=False))
+        say(json_text(plan_json(plan, hourly)))
     else:
         _show(plan, hourly)
     return exit_codes.MISTAKE if plan.problems else exit_codes.OK

@@ -1,6 +1,5 @@
 """The preview of a run in words, and a calibration with its progress."""
 
-import json
 import sys
 import time
 from dataclasses import asdict
@@ -16,7 +15,7 @@ from minimind_tui.cli.terminal import complain, make_console, print_table, say
 from minimind_tui.core.cost import Price, money
 from minimind_tui.core.wizard.foresight import Foresight
 from minimind_tui.core.wizard.review_words import progress_words, review_lines
-from minimind_tui.safe_text import one_line, printable
+from minimind_tui.safe_text import json_text, one_line, printable
 
 _POLL_SECONDS = 0.1
 
@@ -31,7 +30,7 @@ def print_json(foresight: Foresight, price: Price | None) -> None:
         cost = money(preview.seconds, price)
         told |= {"cost": [cost.low, cost.high], "currency": cost.currency}
     told["calibration"] = foresight.calibration.model_dump(mode="json") if foresight.calibration else None
-    say(json.dumps(told, ensure_ascii=False))
+    say(json_text(told))
 
 
 def print_preview(foresight: Foresight, price: Price | None) -> None:

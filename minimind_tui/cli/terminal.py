@@ -1,5 +1,7 @@
 """Writing to the terminal: plain text stays plain, colour is never the only sign, narrow and Chinese text fits."""
 
+import os
+import shutil
 import sys
 import termios
 from collections.abc import Callable, Iterator
@@ -10,7 +12,8 @@ from engine.language import _
 from minimind_tui.safe_text import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable
+    from rich.segment import Segment
     from rich.table import Table
 
 _UNFOLDED = 2000
@@ -21,19 +24,50 @@ def make_console(**options: Any) -> "Console":
 
     `options` are rich's own (`width`, `file`, ...).
     """
-    from rich.console import Console
+    from rich.console import Console, RenderHook
+
+    class HarmlessTexts(RenderHook):
+        """rich leaves escapes in what it prints: whatever a command gives it, only what is printable gets out."""
+
+        def process_renderables(self, renderables: "list[ConsoleRenderable]") -> "list[ConsoleRenderable]":
+            return [one if type(one).__name__ == "Control" else _Harmless(one) for one in renderables]
 
     class QuietConsole(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # the command line's entry ends quietly
 
-    return QuietConsole(**options, markup=False, emoji=False, highlight=False, soft_wrap=False)
+    console = QuietConsole(**options, markup=False, emoji=False, highlight=False, soft_wrap=False)
+    console.push_render_hook(HarmlessTexts())
+    return console
+
+
+class _Harmless:
+    """Something to print, rid of what acts on a terminal but is not rich's own."""
+
+    def __init__(self, shown: "ConsoleRenderable") -> None:
+        self._shown = shown
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "Iterator[Segment]":
+        from rich.segment import Segment
+
+        for segment in console.render(self._shown, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
 
 
 def print_table(table: "Table") -> None:
     """Print a table: folded to the terminal's width, or in a pipe unfolded, a row a line, for grep and awk."""
     console = make_console()
     (console if console.is_terminal else make_console(width=_UNFOLDED)).print(table)
+
+
+def width_of_stdout() -> int | None:
+    """The terminal's columns; None in a pipe, which has room for any line."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def has_colours() -> bool:
+    """Whether colours may be written to stdout: it is a terminal that can show them, and NO_COLOR is not set."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def say(message: str) -> None:

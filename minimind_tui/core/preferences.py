@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from engine.language import _, language_from_environment
 from engine.places import config_dir
 from engine.run.atomic import write_atomic
+from engine.small_file import read_small
 
 FILE_NAME = "preferences.toml"
 Marker = Literal["braille", "hd", "dot", "ascii"]
@@ -45,10 +46,10 @@ def load_preferences() -> tuple[Preferences, str]:
     """The preferences kept, and a sentence when the file could not be used; each wrong value falls to its default."""
     path = preferences_path()
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_small(path).decode("utf-8"))
     except FileNotFoundError:
         return Preferences(), ""
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # a number of thousands of digits is no TOMLDecodeError
         message = _("{path} cannot be used ({problem}); the defaults hold.").format(path=path, problem=error)
         return Preferences(), message
     try:
@@ -67,8 +68,8 @@ def save_preferences(preferences: Preferences) -> str:
     path = preferences_path()
     try:
         try:
-            document = tomlkit.parse(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            document = tomlkit.parse(read_small(path).decode("utf-8"))
+        except (OSError, ValueError, RecursionError):
             document = tomlkit.document()
         for name, value in preferences.model_dump().items():
             document[name] = value

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.settings.settings import SETTING_NAMES
+from engine.small_file import read_small
 
 _KNOWN = frozenset(SETTING_NAMES)
 _TEXT = r'"[^"\\\x00-\x1f\x7f]*"'
 _LINE = re.compile(
     r"(?:"
-    r"(?P<name>[A-Za-z_][A-Za-z0-9_]*) = (?:(?P<flag>true|false)|(?P<whole>-?(?:0|[1-9][0-9]*))"
+    r"(?P<name>[A-Za-z_][A-Za-z0-9_]*) = (?:(?P<flag>true|false)|(?P<whole>-?(?:0|[1-9][0-9]{0,17}))"
     r"|(?P<real>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
     rf"|(?P<text>{_TEXT})|(?P<texts>\[(?:{_TEXT}(?:, {_TEXT})*)?\]))"
     r"|\[(?P<table>[a-z_]+)\]|)[ \t]*(?:#[^\x00-\x08\x0a-\x1f\x7f]*)?"
@@ -27,14 +28,14 @@ def read_run_settings(path: Path) -> Mapping[str, Any] | None:
     parser; any other one is given to the parser.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_small(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return None
     values = quick_values(text)
     if values is None:
         try:
             document = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return None
         values = flattened(document)
     return {name: value for name, value in values.items() if name in _KNOWN}

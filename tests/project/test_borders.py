@@ -15,7 +15,7 @@ from source_tree import PACKAGES, ROOT, read_modules
 MODULES = read_modules()
 
 # The rooms, lowest first. Each may import the rooms it names (and itself); `ground` is what lies beside the rooms.
-GROUND = {"engine", "engine.errors", "engine.language", "engine.places"}
+GROUND = {"engine", "engine.errors", "engine.language", "engine.places", "engine.small_file"}
 ROOMS: dict[str, set[str]] = {
     "ground": set(),
     "settings": {"ground"},
@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "run": {"ground", "settings"},
     "estimate": {"ground", "settings", "data", "run"},
     "model": {"ground", "settings"},
-    "convert": {"ground", "settings", "model"},
+    "convert": {"ground", "settings", "estimate", "model"},
     "train": {"ground", "settings", "data", "run", "estimate", "model", "convert"},
     "worker": {"ground", "settings", "data", "run", "estimate", "model", "convert", "train"},
     "face": {"ground", "settings", "data", "run", "estimate"},

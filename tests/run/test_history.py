@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.run.create import create_run
-from engine.run.history import EventHistory, MetricsHistory, Series
+from engine.run.history import MOST_COLUMNS, EventHistory, MetricsHistory, Series
 from engine.run.jsonl_log import Line, LineWriter, encode_line
 from engine.run.schema import AttemptHeader, TrainLine, ValidationLine
 from engine.run.view import RunView
@@ -221,3 +221,16 @@ def test_a_hundred_thousand_lines_are_read_quickly(tmp_path: Path) -> None:
     for _ in range(100):
         view.poll()
     assert time.process_time() - before < 0.5  # an idle poll does not read the file again
+
+
+@pytest.mark.parametrize("at_once", [1, 100])
+def test_lines_that_all_have_names_of_their_own_make_no_more_columns_than_a_log_may_have(at_once: int) -> None:
+    lines: list[Line] = [
+        {"attempt": 1, "step": step, "loss": 1.0, f"name{step // at_once}": 1.0} for step in range(300 * at_once)
+    ]
+    series = Series()
+    for start in range(0, len(lines), at_once):
+        assert series.add_many(lines[start : start + at_once]) == 0
+    assert len(series) == len(lines)
+    assert len(series.names) == MOST_COLUMNS
+    assert series.column("loss")[5] == 1.0

@@ -8,8 +8,8 @@ from engine.language import _
 from minimind_tui.cli.completion import complete_preset
 from minimind_tui.cli.help import Command
 from minimind_tui.cli.options import argument, group, option
-from minimind_tui.cli.terminal import make_console, print_table
-from minimind_tui.safe_text import printable
+from minimind_tui.cli.terminal import make_console, print_table, say
+from minimind_tui.safe_text import json_text, printable
 
 app = group(help=_("List the presets, or show one in full."), invoke_without_command=True)
 
@@ -47,14 +47,13 @@ def show(
 
 
 def _list_json() -> None:
-    import json
 
     from engine.settings.presets import load_preset, preset_paths
 
     for name in preset_paths():
         preset = load_preset(name)
         record = {"name": name, "path": str(preset.path), "summary": preset.summary, "values": preset.values}
-        typer.echo(json.dumps(record, ensure_ascii=False))
+        say(json_text(record))
 
 
 def _list_table() -> None:

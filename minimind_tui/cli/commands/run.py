@@ -19,6 +19,7 @@ from minimind_tui.cli.run_options import (
     Rendezvous,
     set_rendezvous,
 )
+from minimind_tui.safe_text import json_text
 
 if TYPE_CHECKING:
     from engine.run.folder import RunFolder
@@ -155,9 +156,7 @@ def say_detached(folder: "RunFolder", *, json_lines: bool) -> None:
     from minimind_tui.cli.terminal import say
 
     if json_lines:
-        import json
-
-        say(json.dumps({"stream": "run", "id": folder.id, "path": str(folder.path)}))
+        say(json_text({"stream": "run", "id": folder.id, "path": str(folder.path)}))
         return
     say(_("run {run}").format(run=folder.id))
     say(_("It trains by itself. Watch: minimind attach {run}   Stop: minimind runs stop {run}").format(run=folder.id))

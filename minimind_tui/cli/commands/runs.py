@@ -53,7 +53,7 @@ def runs(
 @app.command(cls=Command, help=_("Show how a run stands, its attempts and its checkpoints."))
 def show(run: Run = "last", json: Annotated[bool, option("--json", help=_("As one JSON object."))] = False) -> None:
     """Show one run."""
-    from minimind_tui.cli.listing import show_json, show_run
+    from minimind_tui.cli.showing import show_json, show_run
 
     show_json(_find(run)) if json else show_run(_find(run))
 

@@ -1,6 +1,5 @@
 """The forms in which a followed run is shown: a live block on a terminal, lines in a pipe, JSON for machines."""
 
-import json
 import sys
 import time
 from collections import deque
@@ -14,7 +13,7 @@ from minimind_tui.cli.follow.progress import Progress, ProgressTracker
 from minimind_tui.cli.follow.summary import Summary
 from minimind_tui.cli.terminal import complain, hide_echo_of_controls, make_console, say
 from minimind_tui.happenings import Happening, in_words
-from minimind_tui.safe_text import one_line
+from minimind_tui.safe_text import json_text, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,7 +81,7 @@ class JsonDisplay:
 
     @staticmethod
     def _write(record: dict[str, Any]) -> None:
-        sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_text(record) + "\n")
         sys.stdout.flush()
 
 

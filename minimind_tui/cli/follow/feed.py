@@ -10,6 +10,9 @@ from engine.run.schema import ENDED_STATES, State
 
 Line = dict[str, Any]
 
+_PIECE_SECONDS = 0.05
+"""How long a look reads a log, about: it holds the lines of so long in memory."""
+
 
 @dataclass(frozen=True)
 class News:
@@ -18,11 +21,13 @@ class News:
     seen: Observation
     metrics: list[Line] = field(default_factory=list)
     events: list[Line] = field(default_factory=list)
+    caught_up: bool = True
+    """Whether these are all lines there are; a long log is read in pieces."""
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more will come by itself: the run ended, or it is paused."""
-        return self.seen.state in ENDED_STATES or self.seen.state is State.PAUSED
+        return self.caught_up and (self.seen.state in ENDED_STATES or self.seen.state is State.PAUSED)
 
 
 class RunFeed:
@@ -37,12 +42,13 @@ class RunFeed:
         """The run's state and what is new. A log that cannot be read now is read with the next look."""
         seen = observe(self.folder)
         # Read after the state: whatever a run logged before it ended is in these lines.
-        return News(seen, _poll(self._metrics), _poll(self._events))
+        metrics, events = _poll(self._metrics), _poll(self._events)
+        return News(seen, metrics, events, self._metrics.caught_up and self._events.caught_up)
 
 
 def _poll(tail: Tail) -> list[Line]:
     try:
-        return tail.poll()
+        return tail.poll(_PIECE_SECONDS)
     except OSError:
         return []
 

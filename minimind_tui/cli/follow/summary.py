@@ -9,7 +9,7 @@ from typing import Any
 from engine.language import _
 from engine.run.folder import RunFolder
 from engine.run.history import MetricsHistory
-from engine.run.jsonl_log import read_lines
+from engine.run.jsonl_log import line_batches
 from engine.run.observe import Observation, observe
 from engine.run.schema import ENDED_STATES, Reason, State
 from minimind_tui import words
@@ -116,7 +116,8 @@ class Summary:
 def summarise(folder: RunFolder, seen: Observation | None = None) -> Summary:
     """Read a run's folder from its beginning and say how it stands. Raises OSError when a log cannot be read."""
     history = MetricsHistory()
-    history.feed(read_lines(folder.metrics))
+    for lines in line_batches(folder.metrics):
+        history.feed(lines)
     losses = history.train.column("loss")
     weights = sorted(folder.weights.glob("*.safetensors")) + sorted(folder.weights.glob("*.pth"))
     return Summary(

@@ -5,6 +5,7 @@ import re
 from collections import deque
 
 from engine.run.folder import RunFolder
+from engine.small_file import open_regular
 from minimind_tui.safe_text import printable
 
 MOST_LINES = 500
@@ -45,7 +46,7 @@ class LogTail:
         return changed or before != (self.problem, self.cut)
 
     def _read(self) -> bool:
-        with self._path.open("rb", buffering=0) as file:
+        with open_regular(self._path) as file:
             stat = os.fstat(file.fileno())
             inode = (stat.st_dev, stat.st_ino)
             restarted = False

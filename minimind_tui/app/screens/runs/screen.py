@@ -1,6 +1,7 @@
 """The runs browser: every run of the workspace as a table that is filtered, ordered, marked, and told in full."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 
 from textual.app import ComposeResult
@@ -216,13 +217,7 @@ class RunsScreen(DeedsScreen):
         if self._is_busy("detail"):
             return  # when it has been read, what is under the cursor then is read
         self._detail_of = entry
-        self.run_worker(
-            partial(self._reader.read, entry, self.minimind.index.entries),
-            name="detail",
-            group="detail",
-            thread=True,
-            exit_on_error=False,
-        )
+        self._read_aside("detail", partial(self._reader.read, entry, self.minimind.index.entries))
 
     def _fill(self) -> None:
         """Read settings and sizes aside: of the runs that are listed first."""
@@ -233,13 +228,13 @@ class RunsScreen(DeedsScreen):
             listed = {row.key for row in self.rows}
             missing.sort(key=lambda entry: entry.id not in listed)
         if missing:
-            self.run_worker(
-                partial(self._extras.fill, missing, _FILL_SECONDS, lambda: not self.is_running),
-                name="fill",
-                group="fill",
-                thread=True,
-                exit_on_error=False,
-            )
+            self._read_aside("fill", partial(self._extras.fill, missing, _FILL_SECONDS, lambda: not self.is_running))
+
+    def _read_aside(self, name: str, read: Callable[[], object]) -> None:
+        """Read in a thread. Textual writes out what it is given, for its log: of thousands of runs that took longer
+        than reading them, so it is given a description of its own.
+        """
+        self.run_worker(read, name=name, group=name, description=name, thread=True, exit_on_error=False)
 
     def _is_busy(self, name: str) -> bool:
         return any(worker.node is self and worker.name == name and not worker.is_finished for worker in self.workers)
