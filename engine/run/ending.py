@@ -46,6 +46,7 @@ def conclude(
         micro_batch=None,
         eta_s=None,
         worker=None,
+        next_attempt_at=None,
         outcome=None,
         reason=outcome.reason,
         message=outcome.message,

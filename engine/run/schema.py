@@ -238,6 +238,8 @@ class Status(Record):
     progress_clock: float | None = None
     usual_interval: float | None = None
     """Seconds that usually pass between two advances."""
+    next_attempt_at: str | None = None
+    """After a failure: when the next attempt begins by itself."""
     outcome: Outcome | None = None
     """What the worker said when it ended."""
     reason: str | None = None

@@ -7,6 +7,7 @@ import typer
 
 from engine.errors import UserError
 from engine.language import _
+from engine.run.restart_limit import DEFAULT_RESTARTS
 from minimind_tui.cli import exit_codes
 from minimind_tui.cli.completion import complete_run
 from minimind_tui.cli.options import argument
@@ -29,7 +30,7 @@ def resume(
     ] = "last",
     detach: Detach = False,
     json: FollowAsJson = False,
-    max_restarts: MaxRestarts = 0,
+    max_restarts: MaxRestarts = DEFAULT_RESTARTS,
     rdzv: Rendezvous = None,
     **settings: Any,
 ) -> None:
