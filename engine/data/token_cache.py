@@ -22,6 +22,7 @@ from engine.data.cache_folder import (
     build_lock,
     in_words,
     map_array,
+    open_sealed,
     raise_if_stopped,
     read_intact_meta,
     staging,
@@ -30,6 +31,7 @@ from engine.data.content_hash import content_sha256, remembered_sha256
 from engine.data.encoding import encode_documents
 from engine.data.file_check import check_file
 from engine.data.jsonl import NOTE_KINDS, LineReader, Problem
+from engine.data.seal import SealedFiles
 from engine.data.tokenizer import ControlText, Tokenizer
 from engine.errors import UserError
 from engine.language import _
@@ -66,6 +68,8 @@ class TokenCache:
     control_documents: int
     built: bool
     """True when this call built it, False when it was reused."""
+    files: SealedFiles | None = field(repr=False, compare=False)
+    """Its files, proven by hash; None where they were only looked at (existing_token_cache)."""
     _in_use: FileLock = field(repr=False, compare=False)
 
     @property
@@ -122,23 +126,23 @@ def open_token_cache(
     folder = cache_dir / "tokens" / key
     in_use = FileLock(folder.with_suffix(".use"))
     in_use.acquire(exclusive=False, wait=True)
-    meta = read_intact_meta(folder, FORMAT)
+    found = open_sealed(folder, FORMAT, progress, should_stop)
     built = False
-    if meta is None:
+    if found is None:
         with build_lock(folder.with_suffix(".build"), progress, should_stop) as tell:
-            meta = read_intact_meta(folder, FORMAT)
-            if meta is None:
+            found = open_sealed(folder, FORMAT, progress, should_stop)
+            if found is None:
                 policy = _Policy(data_path, bad_lines, bad_lines_limit)
                 builder = _Builder(data_path, tokenizer, text_field, control_text, content, policy)
                 with staging(folder) as work:
                     builder.fill(work, threads or available_cores(), tell, should_stop)
-                meta = read_intact_meta(folder, FORMAT)
+                found = open_sealed(folder, FORMAT, progress, should_stop)
                 built = True
-    if meta is None:
+    if found is None:
         raise UserError(
             _("The cache {folder} was damaged while it was written: is the disk sound?").format(folder=folder)
         )
-    cache = _open(folder, key, meta, in_use, built)
+    cache = _open(folder, key, *found, in_use, built)
     _Policy(data_path, bad_lines, bad_lines_limit).check_all(cache.problem_counts, cache.line_count, cache.problems)
     os.utime(in_use.path)
     return cache
@@ -172,7 +176,7 @@ def existing_token_cache(
     meta = read_intact_meta(folder, FORMAT)
     if meta is None:
         return None
-    cache = _open(folder, key, meta, in_use, built=False)
+    cache = _open(folder, key, meta, None, in_use, built=False)
     _Policy(data_path, bad_lines, bad_lines_limit).check_all(cache.problem_counts, cache.line_count, cache.problems)
     return cache
 
@@ -189,7 +193,9 @@ def _key(content: str, tokenizer: Tokenizer, text_field: str, control_text: Cont
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
-def _open(folder: Path, key: str, meta: dict[str, Any], in_use: FileLock, built: bool) -> TokenCache:
+def _open(
+    folder: Path, key: str, meta: dict[str, Any], files: SealedFiles | None, in_use: FileLock, built: bool
+) -> TokenCache:
     return TokenCache(
         folder=folder,
         key=key,
@@ -208,6 +214,7 @@ def _open(folder: Path, key: str, meta: dict[str, Any], in_use: FileLock, built:
         control_tokens=meta["control_tokens"],
         control_documents=meta["control_documents"],
         built=built,
+        files=files,
         _in_use=in_use,
     )
 

@@ -13,7 +13,7 @@ from engine.errors import UserError
 from engine.language import _
 from engine.places import runs_dir as usual_runs_dir
 from engine.run.atomic import write_atomic
-from engine.run.checkpoints import newest
+from engine.run.checkpoints import newest, refuse_newer, scan
 from engine.run.clock import parse_utc, utc_iso
 from engine.run.course import current_course
 from engine.run.create import create_run
@@ -220,6 +220,8 @@ def plan_resume(
     constant, or wsd before its decay. Then a finished run goes on, too. Raises UserError when it runs or is finished,
     for a wrong value, and for a setting that a run keeps.
     """
+    for info in scan(folder)[:1]:
+        refuse_newer(info, folder)
     lengthens = any(name in (values or {}) for name in LENGTH) and _may_lengthen(folder)
     refuse_unresumable(folder, longer=lengthens)
     before, preset = parse_settings(folder.run_toml)

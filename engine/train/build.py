@@ -164,6 +164,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
     identity = Identity(rows.fingerprint, rows.row_count, material.tokenizer.sha256, schedule, around)
     saver = Saver(link.folder, link, model, optimizer, scaler, identity, _save_plan(settings, manifest), clock)
     saver.last_step = state.step if restored else None
+    saver.check_data = rows.check_untouched
     known_peak = peak_flops(computing.info.name, computing.precision.dtype)
     reporter = Reporter(
         link,

@@ -1,5 +1,6 @@
 """Checkpoints: the whole state of a training between two updates, written so that it is complete or absent."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -75,6 +76,8 @@ class Saver:
         self._clock = clock
         self._saved_at = clock.here
         self._lost_save_dir = False
+        self.check_data: Callable[[], object] = lambda: None
+        """Called before each save: raises when what was trained on is not what it should have been."""
         self.last_step: int | None = None
         """Step of the newest checkpoint this process wrote or started from."""
         self.last_seconds = 0.0
@@ -93,10 +96,14 @@ class Saver:
         return by_count or (minutes > 0 and self._clock.here - self._saved_at >= 60 * minutes)
 
     def save(self, state: TrainerState, *, keep: bool = False) -> None:
-        """Write the checkpoint of this moment; `keep` spares it from being thinned out. Raises CheckpointError."""
+        """Write the checkpoint of this moment; `keep` spares it from being thinned out.
+
+        Raises CheckpointError, and what `check_data` raises.
+        """
         self._link.update(phase=Phase.SAVING)
         started = self._clock.here
         try:
+            self.check_data()
             with begin_checkpoint(self._folder, state.step, self._expected_bytes()) as staging:
                 metadata = describe(self._model.shape, step=state.step, tokenizer_hash=self._identity.tokenizer_hash)
                 save_safetensors(checkpoint_tensors(self._model), cast(BinaryIO, staging.open(MODEL_FILE)), metadata)
