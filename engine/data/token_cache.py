@@ -122,7 +122,7 @@ def open_token_cache(
     except OSError as error:
         raise in_words(error, cache_dir) from error
     content = content_sha256(data_path, cache_dir, progress=progress, should_stop=should_stop)
-    key = _key(content, tokenizer, text_field, control_text)
+    key = cache_key(content, tokenizer, text_field, control_text)
     folder = cache_dir / "tokens" / key
     in_use = FileLock(folder.with_suffix(".use"))
     in_use.acquire(exclusive=False, wait=True)
@@ -142,7 +142,7 @@ def open_token_cache(
         raise UserError(
             _("The cache {folder} was damaged while it was written: is the disk sound?").format(folder=folder)
         )
-    cache = _open(folder, key, *found, in_use, built)
+    cache = opened_cache(folder, key, *found, in_use, built)
     _Policy(data_path, bad_lines, bad_lines_limit).check_all(cache.problem_counts, cache.line_count, cache.problems)
     os.utime(in_use.path)
     return cache
@@ -166,7 +166,7 @@ def existing_token_cache(
     content = remembered_sha256(data_path, cache_dir)
     if content is None:
         return None
-    key = _key(content, tokenizer, text_field, control_text)
+    key = cache_key(content, tokenizer, text_field, control_text)
     folder = cache_dir / "tokens" / key
     if not folder.is_dir():
         return None
@@ -176,7 +176,7 @@ def existing_token_cache(
     meta = read_intact_meta(folder, FORMAT)
     if meta is None:
         return None
-    cache = _open(folder, key, meta, None, in_use, built=False)
+    cache = opened_cache(folder, key, meta, None, in_use, built=False)
     _Policy(data_path, bad_lines, bad_lines_limit).check_all(cache.problem_counts, cache.line_count, cache.problems)
     return cache
 
@@ -188,14 +188,18 @@ def available_cores() -> int:
     return max(1, os.cpu_count() or 1)
 
 
-def _key(content: str, tokenizer: Tokenizer, text_field: str, control_text: ControlText) -> str:
+def cache_key(
+    content: str, tokenizer: Tokenizer, text_field: str = "text", control_text: ControlText = "control"
+) -> str:
+    """The name of the cache's folder: a function of the text's hash, the tokenizer and what is read how."""
     identity = "\0".join((content, tokenizer.sha256, text_field, control_text, str(FORMAT)))
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
-def _open(
+def opened_cache(
     folder: Path, key: str, meta: dict[str, Any], files: SealedFiles | None, in_use: FileLock, built: bool
 ) -> TokenCache:
+    """The cache in `folder`, mapped into memory; `in_use` is held for as long as it lives."""
     return TokenCache(
         folder=folder,
         key=key,

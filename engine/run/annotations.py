@@ -15,7 +15,8 @@ from engine.errors import UserError
 from engine.language import _
 from engine.run.atomic import write_atomic
 from engine.run.folder import RunFolder
-from engine.run.schema import VERSION, Tolerant
+from engine.run.schema import VERSION
+from engine.run.tolerant import Tolerant
 
 TITLE_LENGTH = 80
 """Most characters of a title."""

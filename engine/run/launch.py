@@ -258,6 +258,27 @@ def apply_changes(plan: ResumePlan) -> None:
         ) from error
 
 
+def choose_cache(folder: RunFolder) -> None:
+    """Let the run go on with the token cache of its text, should the file be another one or gone. Raises UserError."""
+
+    def choose(manifest: Manifest) -> None:
+        if manifest.text is not None:
+            manifest.text.use_cache = True
+
+    text = folder.read_manifest().text
+    if text is None:
+        raise UserError(
+            _("Run {run} has not begun to train: there is no cache of its text to go on with.").format(run=folder.id)
+        )
+    if not text.use_cache:
+        try:
+            folder.change_manifest(choose)
+        except OSError as error:
+            raise UserError(
+                _("Cannot write {path}: {problem}.").format(path=folder.manifest, problem=error.strerror)
+            ) from error
+
+
 def deadline_moment(deadline: str) -> datetime:
     """The moment, in UTC, that a deadline means when it is asked for now. Raises UserError when it is over."""
     now = datetime.now(UTC)

@@ -72,9 +72,9 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
     if manifest.data_path is None or manifest.tokenizer_path is None:
         raise UserError(_("{path} does not say which text and tokenizer to use.").format(path=link.folder.manifest))
     data_path, tokenizer_path = Path(manifest.data_path), Path(manifest.tokenizer_path)
-    material = ranks.main_first(
-        lambda: open_material(settings, data_path, tokenizer_path, cache_dir(), link, lambda: desk.poll() is not None)
-    )
+    begun = (manifest.text, manifest.tokenizer_hash) if link.checkpoint else (None, None)
+    reading = (settings, data_path, tokenizer_path, cache_dir(), link, lambda: desk.poll() is not None, *begun)
+    material = ranks.main_first(lambda: open_material(*reading))
 
     link.update(phase=Phase.LOADING)
     seed_everything(settings.seed)

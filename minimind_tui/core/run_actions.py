@@ -8,7 +8,7 @@ from engine.language import _
 from engine.run.control import ask, send_request
 from engine.run.folder import RunFolder
 from engine.run.fork import ForkPlan, make_fork
-from engine.run.launch import RunPlan, apply_changes, make_run
+from engine.run.launch import RunPlan, apply_changes, choose_cache, make_run
 from minimind_tui.starting import planned_resume, start_detached
 
 
@@ -19,9 +19,14 @@ def start(plan: RunPlan) -> RunFolder:
     return folder
 
 
-def resume(folder: RunFolder, values: Mapping[str, Any] | None = None) -> None:
-    """Go on with a run, with changed `values` where it may take them; wakes a paused one. Raises UserError."""
+def resume(folder: RunFolder, values: Mapping[str, Any] | None = None, *, use_cache: bool = False) -> None:
+    """Go on with a run, with changed `values` where it may take them; wakes a paused one.
+
+    `use_cache`: on the token cache of its text, where the file is another one or gone. Raises UserError.
+    """
     plan = planned_resume(folder, values or {})
+    if use_cache:
+        choose_cache(folder)
     apply_changes(plan)
     if not plan.paused:
         start_detached(folder, again=plan.finished)
