@@ -19,14 +19,9 @@ def start(plan: RunPlan) -> RunFolder:
     return folder
 
 
-def resume(folder: RunFolder, values: Mapping[str, Any] | None = None, *, use_cache: bool = False) -> None:
-    """Go on with a run, with changed `values` where it may take them; wakes a paused one.
-
-    `use_cache`: on the token cache of its text, where the file is another one or gone. Raises UserError.
-    """
+def resume(folder: RunFolder, values: Mapping[str, Any] | None = None) -> None:
+    """Go on with a run, with changed `values` where it may take them; wakes a paused one. Raises UserError."""
     plan = planned_resume(folder, values or {})
-    if use_cache:
-        choose_cache(folder)
     apply_changes(plan)
     if not plan.paused:
         start_detached(folder, again=plan.finished)
@@ -34,6 +29,12 @@ def resume(folder: RunFolder, values: Mapping[str, Any] | None = None, *, use_ca
     answer = ask(folder, "continue")
     if answer is not None and not answer.accepted:
         raise UserError(_("{run} refused {op}: {reason}").format(run=folder.id, op="continue", reason=answer.reason))
+
+
+def resume_on_cache(folder: RunFolder) -> None:
+    """Go on with a run on the token cache of its text, where the file is another one or gone. Raises UserError."""
+    choose_cache(folder)
+    resume(folder)
 
 
 def fork(plan: ForkPlan, on_bytes: Callable[[int], None] | None = None) -> RunFolder:

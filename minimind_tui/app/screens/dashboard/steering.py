@@ -207,8 +207,8 @@ class SteeredScreen(BaseScreen):
     def _resume(self, *, use_cache: bool = False) -> None:
         if not self._resuming:
             self._resuming = True
-            resume = partial(run_actions.resume, self.folder, use_cache=use_cache)
-            self.run_worker(resume, name="resume", group="resume", thread=True, exit_on_error=False)
+            go_on = run_actions.resume_on_cache if use_cache else run_actions.resume
+            self.run_worker(lambda: go_on(self.folder), name="resume", group="resume", thread=True, exit_on_error=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         name = event.worker.name

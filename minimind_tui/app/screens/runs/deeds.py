@@ -124,8 +124,7 @@ class DeedsScreen(BaseScreen):
         if choice == "fork":
             self._do("look for checkpoints", partial(_checkpoints_of, row))
         elif choice in ("resume", "open", "cache"):
-            deed = partial(_resume, row.entry.folder, watch=choice == "open", use_cache=choice == "cache")
-            self._do("resume", deed)
+            self._do("resume", partial(_resume, row.entry.folder, choice))
 
     def _resumed(self, found: tuple[RunFolder, bool]) -> None:
         folder, watch = found
@@ -349,9 +348,12 @@ def _judge(row: RunRow) -> tuple[RunRow, ResumeStatement]:
     return row, resume_statement(row.entry.folder)
 
 
-def _resume(folder: RunFolder, *, watch: bool, use_cache: bool = False) -> tuple[RunFolder, bool]:
-    run_actions.resume(folder, use_cache=use_cache)
-    return folder, watch
+def _resume(folder: RunFolder, choice: str) -> tuple[RunFolder, bool]:
+    if choice == "cache":
+        run_actions.resume_on_cache(folder)
+    else:
+        run_actions.resume(folder)
+    return folder, choice == "open"
 
 
 def _checkpoints_of(row: RunRow) -> tuple[RunRow, list[CheckpointInfo]]:
