@@ -16,6 +16,7 @@ from engine.places import cache_dir
 from engine.run.folder import RunFolder
 from engine.run.fork import ForkPlan, Wanted, plan_fork
 from engine.run.launch import ResumePlan, RunPlan, plan_resume, plan_run
+from engine.run.restart_limit import DEFAULT_RESTARTS
 from engine.run.start import WORKER, start_run
 from engine.settings.presets import DEFAULT_PRESET, load_preset
 from engine.settings.resolve import build_settings
@@ -26,7 +27,7 @@ WORKER_VARIABLE = "MINIMIND_WORKER"
 """Names another module to run as the worker; for tests, which have no torch to spare."""
 
 
-def start_detached(folder: RunFolder, *, max_restarts: int = 0, again: bool = False) -> None:
+def start_detached(folder: RunFolder, *, max_restarts: int = DEFAULT_RESTARTS, again: bool = False) -> None:
     """Start a made run's supervisor, or go on with an ended run (`again` a finished one). Raises UserError."""
     start_run(folder, worker=os.environ.get(WORKER_VARIABLE) or WORKER, max_restarts=max_restarts, again=again)
 

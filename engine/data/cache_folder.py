@@ -18,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from engine.data.seal import SEAL, SealedFiles, seal_of
 from engine.errors import UserError
 from engine.language import _
 from engine.small_file import read_small
 
-Phase = Literal["hashing", "waiting", "tokenising", "packing"]
+Phase = Literal["hashing", "waiting", "tokenising", "packing", "verifying"]
 META = "meta.json"
 STAGING = ".building-"
 _POLL_SECONDS = 0.1
@@ -34,7 +35,9 @@ class BuildStopped(Exception):  # noqa: N818
 
 @dataclass(frozen=True)
 class BuildProgress:
-    """How far a build is: `done` of `total` bytes of the data file (documents while packing), and documents so far."""
+    """How far a build is: `done` of `total` bytes of the data file (documents while packing, bytes of the cache while
+    verifying), and documents so far.
+    """
 
     phase: Phase
     done: int
@@ -166,12 +169,16 @@ class Staging:
         self.folder = folder
         self.expected_bytes = 0
         self._files: dict[str, Any] = {}
+        self._digests: dict[str, Any] = {}
 
     def append(self, name: str, array: npt.NDArray[Any]) -> None:
         """Append the bytes of `array` to the file `name`."""
         if name not in self._files:
             self._files[name] = (self.folder / name).open("wb", buffering=2**20)
-        self._files[name].write(np.ascontiguousarray(array).data)
+            self._digests[name] = hashlib.sha256()
+        raw = np.ascontiguousarray(array).view(np.uint8).data
+        self._files[name].write(raw)
+        self._digests[name].update(raw)
 
     @property
     def written_bytes(self) -> int:
@@ -179,14 +186,20 @@ class Staging:
         return sum(file.tell() for file in self._files.values())
 
     def seal(self, meta: dict[str, Any]) -> None:
-        """Flush all files to disk and write meta.json, which lists them with sizes and checks, last."""
+        """Flush all files to disk and write meta.json, which lists them with sizes and hashes, last."""
         files = {}
         for name, file in self._files.items():
             file.flush()
             os.fsync(file.fileno())
             file.close()
-            files[name] = {"bytes": (self.folder / name).stat().st_size, "check": spot_check(self.folder / name)}
-        raw = orjson.dumps({**meta, "files": files}, option=orjson.OPT_INDENT_2)
+            path = self.folder / name
+            files[name] = {
+                "bytes": path.stat().st_size,
+                "check": spot_check(path),
+                "sha256": self._digests[name].hexdigest(),
+            }
+        sealed = {**meta, "files": files}
+        raw = orjson.dumps({**sealed, SEAL: seal_of(sealed)}, option=orjson.OPT_INDENT_2)
         with (self.folder / META).open("wb") as file:
             file.write(raw)
             file.flush()
@@ -292,7 +305,10 @@ def spot_check(path: Path, blocks: int = 16, block_bytes: int = 4096) -> str:
 
 
 def read_intact_meta(folder: Path, format_version: int) -> dict[str, Any] | None:
-    """The meta.json of a published folder, or None when the folder is absent, of another format, or damaged."""
+    """The meta.json of a published folder, or None when the folder is absent, of another format, or damaged.
+
+    A look at a few blocks of each file, for what shows it; what is trained on is read whole by `open_sealed`.
+    """
     try:
         meta = orjson.loads(read_small(folder / META))
         if not isinstance(meta, dict) or meta.get("format") != format_version:
@@ -304,6 +320,33 @@ def read_intact_meta(folder: Path, format_version: int) -> dict[str, Any] | None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # ValueError also for a name that is none
         return None
     return meta
+
+
+def open_sealed(
+    folder: Path, format_version: int, progress: Progress | None, should_stop: ShouldStop | None
+) -> tuple[dict[str, Any], SealedFiles] | None:
+    """The meta.json of a published folder and its files, every byte of them proven by hash; None when one is not what
+    was written, or the folder is absent or of another format. Reads everything once: about a second a gigabyte.
+
+    Raises BuildStopped.
+    """
+    meta = read_intact_meta(folder, format_version)
+    if meta is None or meta.get(SEAL) != seal_of(meta):
+        return None
+    done = 0
+
+    def on_bytes(count: int) -> None:
+        nonlocal done
+        raise_if_stopped(should_stop)
+        done += count
+        if progress is not None:
+            progress(BuildProgress("verifying", done, files.size, 0))
+
+    try:
+        files = SealedFiles(folder, {name: str(listed["sha256"]) for name, listed in meta["files"].items()})
+        return None if files.damaged(on_bytes) else (meta, files)
+    except (OSError, KeyError, TypeError):
+        return None
 
 
 def map_array(path: Path, dtype: npt.DTypeLike) -> npt.NDArray[Any]:

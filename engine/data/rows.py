@@ -14,10 +14,12 @@ from engine.data.cache_folder import (
     ShouldStop,
     build_lock,
     map_array,
+    open_sealed,
     read_intact_meta,
     staging,
 )
 from engine.data.row_building import FORMAT, RowBuilder, ramps
+from engine.data.seal import SealedFiles
 from engine.data.token_cache import TokenCache
 from engine.errors import UserError
 from engine.language import _
@@ -79,6 +81,8 @@ class RowTable:
     row_targets: npt.NDArray[np.uint32]
     """(rows,): target tokens of each row, never 0."""
     built: bool
+    files: SealedFiles | None
+    """The table's files, proven by hash; None where they were only looked at (existing_rows)."""
     first_piece: npt.NDArray[np.uint64]
     """(rows + 1,): the pieces of row r are first_piece[r] .. first_piece[r + 1]."""
     piece_document: npt.NDArray[np.uint32]
@@ -107,6 +111,15 @@ class RowTable:
         """How many positions a token's attention spans: the mean over tokens of the length of their own piece."""
         lengths = self.piece_length
         return float(np.square(lengths, dtype=np.float64).sum() / lengths.sum(dtype=np.float64))
+
+    def check_untouched(self) -> None:
+        """Return if what these rows are read from holds what was written. Costs a look at a dozen files.
+
+        Raises engine.data.seal.DataChangedError.
+        """
+        for files in (self.files, self.cache.files):
+            if files is not None:
+                files.check_untouched()
 
     def documents_of(self, row: int) -> list[tuple[int, int]]:
         """(document index, line number in the file) of each piece of a row, in order."""
@@ -194,23 +207,23 @@ def build_rows(
     has a row of its own. Raises UserError when no document has a target, when the disk is full; BuildStopped.
     """
     plan = _Plan.of(cache, documents, max_seq_len, bos_id, eos_id, pad_id, pack, special_tokens, overlong)
-    meta = read_intact_meta(plan.folder, FORMAT)
+    found = open_sealed(plan.folder, FORMAT, progress, should_stop)
     built = False
-    if meta is None:
+    if found is None:
         with build_lock(cache.folder.with_suffix(".build"), progress, should_stop) as tell:
-            meta = read_intact_meta(plan.folder, FORMAT)
-            if meta is None:
+            found = open_sealed(plan.folder, FORMAT, progress, should_stop)
+            if found is None:
                 with staging(plan.folder) as work:
                     plan.builder.fill(work, tell, should_stop)
-                meta = read_intact_meta(plan.folder, FORMAT)
+                found = open_sealed(plan.folder, FORMAT, progress, should_stop)
                 built = True
-    if meta is None:
+    if found is None:
         raise UserError(
             _("The rows in {folder} were damaged while they were written: is the disk sound?").format(
                 folder=plan.folder
             )
         )
-    return plan.open(meta, built)
+    return plan.open(*found, built)
 
 
 def existing_rows(
@@ -228,7 +241,7 @@ def existing_rows(
     """The rows that build_rows would find built already; None when there are none yet. Builds nothing."""
     plan = _Plan.of(cache, documents, max_seq_len, bos_id, eos_id, pad_id, pack, special_tokens, overlong)
     meta = read_intact_meta(plan.folder, FORMAT)
-    return None if meta is None else plan.open(meta, built=False)
+    return None if meta is None else plan.open(meta, None, built=False)
 
 
 @dataclass(frozen=True)
@@ -268,7 +281,7 @@ class _Plan:
     def folder(self) -> Path:
         return self.cache.folder / "rows" / self.fingerprint
 
-    def open(self, meta: dict[str, Any], built: bool) -> RowTable:
+    def open(self, meta: dict[str, Any], files: SealedFiles | None, built: bool) -> RowTable:
         names = ("documents", "skipped_documents", "split_documents", "truncated_documents", "truncated_tokens")
         return RowTable(
             cache=self.cache,
@@ -282,6 +295,7 @@ class _Plan:
             **{name: meta[name] for name in (*names, "target_tokens", "text_bytes")},
             row_targets=map_array(self.folder / "row_targets.bin", "<u4"),
             built=built,
+            files=files,
             first_piece=map_array(self.folder / "first_piece.bin", "<u8"),
             piece_document=map_array(self.folder / "piece_document.bin", "<u4"),
             piece_start=map_array(self.folder / "piece_start.bin", "<u4"),

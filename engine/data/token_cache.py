@@ -22,6 +22,7 @@ from engine.data.cache_folder import (
     build_lock,
     in_words,
     map_array,
+    open_sealed,
     raise_if_stopped,
     read_intact_meta,
     staging,
@@ -30,6 +31,7 @@ from engine.data.content_hash import content_sha256, remembered_sha256
 from engine.data.encoding import encode_documents
 from engine.data.file_check import check_file
 from engine.data.jsonl import NOTE_KINDS, LineReader, Problem
+from engine.data.seal import SealedFiles
 from engine.data.tokenizer import ControlText, Tokenizer
 from engine.errors import UserError
 from engine.language import _
@@ -66,6 +68,8 @@ class TokenCache:
     control_documents: int
     built: bool
     """True when this call built it, False when it was reused."""
+    files: SealedFiles | None = field(repr=False, compare=False)
+    """Its files, proven by hash; None where they were only looked at (existing_token_cache)."""
     _in_use: FileLock = field(repr=False, compare=False)
 
     @property
@@ -123,27 +127,27 @@ def open_token_cache(
     except OSError as error:
         raise in_words(error, cache_dir) from error
     content = content_sha256(data_path, cache_dir, progress=progress, should_stop=should_stop)
-    key = _key(content, tokenizer, text_field, control_text)
+    key = cache_key(content, tokenizer, text_field, control_text)
     folder = cache_dir / "tokens" / key
     in_use = FileLock(folder.with_suffix(".use"))
     in_use.acquire(exclusive=False, wait=True)
-    meta = read_intact_meta(folder, FORMAT)
+    found = open_sealed(folder, FORMAT, progress, should_stop)
     built = False
-    if meta is None:
+    if found is None:
         with build_lock(folder.with_suffix(".build"), progress, should_stop) as tell:
-            meta = read_intact_meta(folder, FORMAT)
-            if meta is None:
+            found = open_sealed(folder, FORMAT, progress, should_stop)
+            if found is None:
                 policy = _Policy(data_path, bad_lines, bad_lines_limit)
                 builder = _Builder(data_path, tokenizer, text_field, control_text, content, policy)
                 with staging(folder) as work:
                     builder.fill(work, threads or available_cores(), tell, should_stop)
-                meta = read_intact_meta(folder, FORMAT)
+                found = open_sealed(folder, FORMAT, progress, should_stop)
                 built = True
-    if meta is None:
+    if found is None:
         raise UserError(
             _("The cache {folder} was damaged while it was written: is the disk sound?").format(folder=folder)
         )
-    cache = _open(folder, key, meta, in_use, built)
+    cache = opened_cache(folder, key, *found, in_use, built)
     _Policy(data_path, bad_lines, bad_lines_limit).check_all(cache.problem_counts, cache.line_count, cache.problems)
     os.utime(in_use.path)
     return cache
@@ -167,7 +171,7 @@ def existing_token_cache(
     content = remembered_sha256(data_path, cache_dir)
     if content is None:
         return None
-    key = _key(content, tokenizer, text_field, control_text)
+    key = cache_key(content, tokenizer, text_field, control_text)
     folder = cache_dir / "tokens" / key
     if not folder.is_dir():
         return None
@@ -177,7 +181,7 @@ def existing_token_cache(
     meta = read_intact_meta(folder, FORMAT)
     if meta is None:
         return None
-    cache = _open(folder, key, meta, in_use, built=False)
+    cache = opened_cache(folder, key, meta, None, in_use, built=False)
     _Policy(data_path, bad_lines, bad_lines_limit).check_all(cache.problem_counts, cache.line_count, cache.problems)
     return cache
 
@@ -189,12 +193,18 @@ def available_cores() -> int:
     return max(1, os.cpu_count() or 1)
 
 
-def _key(content: str, tokenizer: Tokenizer, text_field: str, control_text: ControlText) -> str:
+def cache_key(
+    content: str, tokenizer: Tokenizer, text_field: str = "text", control_text: ControlText = "control"
+) -> str:
+    """The name of the cache's folder: a function of the text's hash, the tokenizer and what is read how."""
     identity = "\0".join((content, tokenizer.sha256, text_field, control_text, str(FORMAT)))
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
-def _open(folder: Path, key: str, meta: dict[str, Any], in_use: FileLock, built: bool) -> TokenCache:
+def opened_cache(
+    folder: Path, key: str, meta: dict[str, Any], files: SealedFiles | None, in_use: FileLock, built: bool
+) -> TokenCache:
+    """The cache in `folder`, mapped into memory; `in_use` is held for as long as it lives."""
     return TokenCache(
         folder=folder,
         key=key,
@@ -213,6 +223,7 @@ def _open(folder: Path, key: str, meta: dict[str, Any], in_use: FileLock, built:
         control_tokens=meta["control_tokens"],
         control_documents=meta["control_documents"],
         built=built,
+        files=files,
         _in_use=in_use,
     )
 

@@ -15,7 +15,8 @@ from engine.errors import UserError
 from engine.language import _
 from engine.run.atomic import write_atomic
 from engine.run.folder import RunFolder
-from engine.run.schema import VERSION, Tolerant
+from engine.run.schema import VERSION
+from engine.run.tolerant import Tolerant
 from engine.small_file import read_small
 
 TITLE_LENGTH = 80

@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from engine.errors import UserError
 from engine.language import _
 from engine.run.atomic import HashingFile, fsync_file, fsync_folder, hash_file, retry_fleeting, write_atomic
 from engine.run.folder import RunFolder
@@ -243,14 +244,31 @@ def newest_valid(
     """The newest checkpoint whose hashes hold. Only the lock's owner calls this.
 
     A bad one met on the way is renamed to `step-00000100.bad-1`, kept, and told to `on_bad` with what is wrong and
-    where it lies now. None when there is no valid one. Raises OSError when a bad one cannot be renamed.
+    where it lies now. None when there is no valid one. Raises OSError when a bad one cannot be renamed, UserError for
+    one of a newer format: it is whole, only not to be read by this version.
     """
     for info in scan(folder):
+        refuse_newer(info, folder)
         problem = verify(info, on_bytes)
         if not problem:
             return info
         on_bad(info, problem, set_aside(info.path))
     return None
+
+
+def refuse_newer(info: CheckpointInfo, folder: RunFolder) -> None:
+    """Return unless the checkpoint is of a format newer than this version reads. Raises UserError."""
+    try:
+        theirs = orjson.loads(read_small(info.path / RECORD)).get("format")
+    except (OSError, orjson.JSONDecodeError, AttributeError):
+        return
+    if isinstance(theirs, int) and theirs > FORMAT:
+        raise UserError(
+            _(
+                "Checkpoint {name} of run {run} has format {theirs}; this version reads up to {ours}. Update "
+                "minimind-tui to go on; nothing was changed."
+            ).format(name=info.name, run=folder.id, theirs=theirs, ours=FORMAT)
+        )
 
 
 def clean_up(folder: RunFolder) -> list[str]:

@@ -65,6 +65,7 @@ def conclude(
         micro_batch=None,
         eta_s=None,
         worker=None,
+        next_attempt_at=None,
         outcome=None,
         reason=outcome.reason,
         message=outcome.message,

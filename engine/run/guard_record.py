@@ -14,7 +14,8 @@ from engine.language import _
 from engine.run.atomic import write_atomic
 from engine.run.clock import now_utc_iso
 from engine.run.folder import RunFolder
-from engine.run.schema import VERSION, Tolerant
+from engine.run.schema import VERSION
+from engine.run.tolerant import Tolerant
 
 KEPT_AUTOPSIES = 20
 KEPT_DOCUMENTS = 16

@@ -13,7 +13,7 @@ from engine.errors import UserError
 from engine.language import _
 from engine.places import runs_dir as usual_runs_dir
 from engine.run.atomic import write_atomic
-from engine.run.checkpoints import newest
+from engine.run.checkpoints import newest, refuse_newer, scan
 from engine.run.clock import parse_utc, utc_iso
 from engine.run.course import current_course
 from engine.run.create import create_run
@@ -220,6 +220,8 @@ def plan_resume(
     constant, or wsd before its decay. Then a finished run goes on, too. Raises UserError when it runs or is finished,
     for a wrong value, and for a setting that a run keeps.
     """
+    for info in scan(folder)[:1]:
+        refuse_newer(info, folder)
     lengthens = any(name in (values or {}) for name in LENGTH) and _may_lengthen(folder)
     refuse_unresumable(folder, longer=lengthens)
     before, preset = parse_settings(folder.run_toml)
@@ -254,6 +256,27 @@ def apply_changes(plan: ResumePlan) -> None:
         raise UserError(
             _("Cannot write {path}: {problem}.").format(path=folder.run_toml, problem=error.strerror)
         ) from error
+
+
+def choose_cache(folder: RunFolder) -> None:
+    """Let the run go on with the token cache of its text, should the file be another one or gone. Raises UserError."""
+
+    def choose(manifest: Manifest) -> None:
+        if manifest.text is not None:
+            manifest.text.use_cache = True
+
+    text = folder.read_manifest().text
+    if text is None:
+        raise UserError(
+            _("Run {run} has not begun to train: there is no cache of its text to go on with.").format(run=folder.id)
+        )
+    if not text.use_cache:
+        try:
+            folder.change_manifest(choose)
+        except OSError as error:
+            raise UserError(
+                _("Cannot write {path}: {problem}.").format(path=folder.manifest, problem=error.strerror)
+            ) from error
 
 
 def deadline_moment(deadline: str) -> datetime:

@@ -153,7 +153,15 @@ def _alive(status: Status, how: str, silent: float | None, idle: float | None) -
             step=status.step,
         )
         return Observation(State.STALLED, message, how, status, silent, idle)
-    return Observation(status.state, status.message or _live_words(status), how, status, silent, idle)
+    message = (status.message or _live_words(status)) + _next_attempt_words(status)
+    return Observation(status.state, message, how, status, silent, idle)
+
+
+def _next_attempt_words(status: Status) -> str:
+    waited = seconds_since(status.next_attempt_at)
+    if waited is None:
+        return ""
+    return " " + _("It starts again by itself in {n} s.").format(n=max(0, round(-waited)))
 
 
 def _dead(status: Status, how: str, silent: float | None = None, idle: float | None = None) -> Observation:

@@ -10,7 +10,7 @@ from engine.errors import UserError
 from engine.language import _
 from engine.run.atomic import write_atomic
 from engine.run.clock import now_utc_iso
-from engine.run.schema import Tolerant
+from engine.run.tolerant import Tolerant
 from engine.small_file import read_small
 
 WEIGHT_SUFFIXES = (".safetensors", ".pth")

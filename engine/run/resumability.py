@@ -22,6 +22,7 @@ from engine.run.launch import plan_resume
 from engine.run.observe import Observation, observe
 from engine.run.process import this_process
 from engine.run.schema import CheckpointRecord, Manifest
+from engine.run.training_text import TextNow, TrainingText, ways_out
 from engine.settings.on_resume import change_in_words
 from engine.settings.settings import Settings
 
@@ -42,15 +43,20 @@ class ResumeStatement:
     """The update it goes on from; 0 begins again."""
     lost: int = 0
     """Updates made beyond the checkpoint, which will be made again."""
+    cache_instead: bool = False
+    """Whether what stands in the way, or may, is the text's file alone: the token cache could serve in its place."""
+    said: list[str] = field(default_factory=list)
+    """What is to be known of the text, in sentences."""
 
     def lines(self) -> list[str]:
         """The statement in words, a sentence each."""
         if not self.possible:
             return list(self.reasons)
         said = [
+            *self.said,
             _("It goes on from step {step}.").format(step=self.step)
             if self.step
-            else _("It has no checkpoint yet and begins again.")
+            else _("It has no checkpoint yet and begins again."),
         ]
         if self.lost:
             said.append(
@@ -71,22 +77,30 @@ class ResumeStatement:
         return said
 
 
-def resume_statement(folder: RunFolder, values: Mapping[str, Any] | None = None) -> ResumeStatement:
+def resume_statement(
+    folder: RunFolder, values: Mapping[str, Any] | None = None, *, use_cache: bool = False
+) -> ResumeStatement:
     """What a resume of `folder` with the changed `values` will be. Looks at small files alone; starts nothing.
 
     Never raises for what the folder holds: what stands in the way of a resume is a reason. The checkpoint's hashes are
-    looked at when it starts; should the newest not hold, the run goes on from the one before and says so.
+    looked at when it starts; should the newest not hold, the run goes on from the one before and says so. `use_cache`:
+    the token cache is to serve where the text's file is another one, or gone.
     """
     try:
         plan = plan_resume(folder, values)
         manifest = folder.read_manifest()
     except UserError as error:
         return ResumeStatement(False, None, [str(error)])
-    missing = _missing_files(manifest)
-    if missing:
-        return ResumeStatement(False, None, missing)
-    seen = observe(folder)
     info = newest(folder)
+    text = manifest.text if info is not None else None
+    use_cache = text is not None and (use_cache or text.use_cache)
+    now: TextNow = "same" if text is None or manifest.data_path is None else text.now(Path(manifest.data_path))
+    if problem := _tokenizer_problem(manifest):
+        return ResumeStatement(False, None, problem)
+    if (problem := _text_problem(folder, manifest, text)) and not use_cache:
+        return ResumeStatement(False, None, problem, cache_instead=text is not None)
+    said = _words_of_text(manifest, now, use_cache=use_cache)
+    seen = observe(folder)
     step = 0 if info is None else info.step
     lost = max(0, _steps_made(seen) - step)
     try:
@@ -94,14 +108,15 @@ def resume_statement(folder: RunFolder, values: Mapping[str, Any] | None = None)
     except UserError as error:
         return ResumeStatement(False, None, [str(error)])
     if info is None or info.record is None:
-        return ResumeStatement(True, None, lost=lost)
+        return ResumeStatement(True, None, lost=lost, said=said)
     reasons = [*plan.change.why_inexact, *_settings_reasons(plan.settings, info.record, set(plan.change.changed))]
     reasons += _micro_batch_reasons(plan.settings, info.record, manifest, set(plan.change.changed))
     reasons += guard
     machine, unknown = _machine_reasons(plan.settings, info.record, manifest)
     reasons += machine
     exact = False if reasons else None if unknown else True
-    return ResumeStatement(True, exact, reasons, unknown, step, lost)
+    instead = now != "same" and not use_cache
+    return ResumeStatement(True, exact, reasons, unknown, step, lost, instead, said)
 
 
 def _guard_reasons(folder: RunFolder, info: CheckpointInfo | None) -> list[str]:
@@ -123,12 +138,45 @@ def _steps_made(seen: Observation) -> int:
     return seen.status.step if seen.status is not None else 0
 
 
-def _missing_files(manifest: Manifest) -> list[str]:
-    wanted = {_("training text"): manifest.data_path, _("tokenizer"): manifest.tokenizer_path}
+def _tokenizer_problem(manifest: Manifest) -> list[str]:
+    return _gone(_("tokenizer"), manifest.tokenizer_path)
+
+
+def _gone(what: str, path: str | None) -> list[str]:
+    if path is None or Path(path).exists():
+        return []
+    return [_("Its {what} is gone: there is no file {path}. Put it back to resume.").format(what=what, path=path)]
+
+
+def _text_problem(folder: RunFolder, manifest: Manifest, text: TrainingText | None) -> list[str]:
+    """Why the run cannot go on with its text's file, as far as a look at it tells."""
+    if text is None or manifest.data_path is None:
+        return _gone(_("training text"), manifest.data_path)
+    match text.now(Path(manifest.data_path)):
+        case "gone":
+            problem = _("Its training text is gone: there is no file {path}.").format(path=manifest.data_path)
+        case "changed":
+            problem = _("Its training text has changed: {path} is not the file that the run began with.").format(
+                path=manifest.data_path
+            )
+        case _now:
+            return []
+    return [f"{problem} {ways_out(folder.id)}"]
+
+
+def _words_of_text(manifest: Manifest, now: TextNow, *, use_cache: bool) -> list[str]:
+    if now == "same":
+        return []
+    if not use_cache:
+        return [
+            _("{path} was written to since the run began: if its text is another one, it stops and says so.").format(
+                path=manifest.data_path
+            )
+        ]
     return [
-        _("Its {what} is gone: there is no file {path}. Put it back to resume.").format(what=what, path=path)
-        for what, path in wanted.items()
-        if path is not None and not Path(path).exists()
+        _("Where {path} is not the text that the run began with, it trains on with the token cache of that.").format(
+            path=manifest.data_path
+        )
     ]
 
 

@@ -7,10 +7,12 @@ thousand) use plain dicts; readers of one record validate it. Unknown keys are k
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from engine.run.clock import now_utc_iso
 from engine.run.list_fields import OfLayers, OfRanks
+from engine.run.tolerant import Tolerant
+from engine.run.training_text import TrainingText
 
 FORMAT = 1
 """The run folder's format, in manifest.json and checkpoint.json."""
@@ -51,12 +53,6 @@ class Phase(StrEnum):
     SAMPLING = "sampling"
     SAVING = "saving"
     WAITING = "waiting"
-
-
-class Tolerant(BaseModel):
-    """A model that keeps keys it does not know: a newer writer must not break an older reader."""
-
-    model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 class Record(Tolerant):
@@ -183,6 +179,7 @@ class Manifest(Tolerant):
     parameters: int | None = None
     data_path: str | None = None
     data_fingerprint: str | None = None
+    text: TrainingText | None = None
     tokenizer_path: str | None = None
     save_dir: str | None = None
     """Where the weights are published beside the run's own folder, an absolute path."""
@@ -241,6 +238,8 @@ class Status(Record):
     progress_clock: float | None = None
     usual_interval: float | None = None
     """Seconds that usually pass between two advances."""
+    next_attempt_at: str | None = None
+    """After a failure: when the next attempt begins by itself."""
     outcome: Outcome | None = None
     """What the worker said when it ended."""
     reason: str | None = None

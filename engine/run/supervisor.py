@@ -17,11 +17,13 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import UserError
 from engine.language import _
 from engine.run.attempts import begin_attempt, next_attempt, size_of
 from engine.run.checkpoints import newest
+from engine.run.clock import utc_iso
 from engine.run.control import ControlInbox, answered_ids
 from engine.run.ending import close_attempt, conclude
 from engine.run.folder import RunFolder
@@ -29,11 +31,15 @@ from engine.run.jsonl_log import LineWriter
 from engine.run.lock import RunLock, held_message
 from engine.run.observe import observe
 from engine.run.process import this_process
+from engine.run.restarts import Restarts, Verdict
 from engine.run.schema import AttemptRecord, Event, EventKind, Outcome, Phase, Reason, Request, State, Status
 from engine.run.start import LAUNCHER, READY, WORKER
 from engine.run.status import StatusWriter
 from engine.run.trainer_log import soften_output
 from engine.run.worker_process import Wakeup, WorkerProcess
+
+if TYPE_CHECKING:
+    from engine.settings.settings import Settings
 
 LOCK_PATIENCE = 5.0
 """Seconds given to a supervisor that is just about to end."""
@@ -42,7 +48,6 @@ END_PATIENCE = 10.0
 """Seconds for which it is tried again to write a run's end while the disk refuses."""
 
 LOOK_SECONDS = 0.25
-BACKOFF_FIRST, BACKOFF_MOST = 1.0, 60.0
 
 _BEGINS_AGAIN = (Reason.ROLLBACK, Reason.EXCLUSION)
 """The worker has written down what the next attempt is to do otherwise."""
@@ -57,7 +62,8 @@ class Supervisor:
     def __init__(self, folder: RunFolder, worker: str, max_restarts: int, lock: RunLock, wakeup: Wakeup) -> None:
         self._folder = folder
         self._worker = worker
-        self._restarts_left = max_restarts
+        self._restarts = Restarts(max_restarts)
+        self._worker_ran = False
         self._lock = lock
         self._wakeup = wakeup
         self._events = LineWriter(folder.events)
@@ -66,12 +72,12 @@ class Supervisor:
 
     def run(self) -> None:
         """Attempt after attempt until one ends for good; then the final state is written."""
-        backoff = BACKOFF_FIRST
         while True:
             try:
                 record = self._open_attempt()
             except (OSError, UserError) as error:
-                self._end(_failed(Reason.ERROR, _words_of(error)), None)
+                reason = Reason.USER_ERROR if isinstance(error, UserError) else Reason.ERROR
+                self._end(_failed(reason, _words_of(error)), None)
                 return
             outcome, code = self._run_worker(record)
             if outcome.state == State.PAUSED:
@@ -85,13 +91,16 @@ class Supervisor:
                 self._begin_again(record, outcome, code)
                 continue
             elif self._may_restart(outcome):
-                self._restarts_left -= outcome.reason != Reason.MEMORY
-                self._tell_restart(record, outcome, code, backoff)
-                if self._sleep(backoff):
-                    backoff = min(2 * backoff, BACKOFF_MOST)
-                    self._status = self._announce()
-                    continue
-                outcome = _stopped(Reason.SIGNAL, _("Stopped while it waited to start again."))
+                verdict = self._judge(outcome, code)
+                if verdict.wait is not None:
+                    self._tell_restart(record, outcome, code, verdict.wait)
+                    end = self._wait_to_restart(record, verdict.wait)
+                    if end is None:
+                        self._status = self._announce()
+                        continue
+                    outcome = end
+                elif verdict.why:
+                    outcome = _failed(Reason(outcome.reason), f"{outcome.message}\n{verdict.why}")
             self._refuse_rest(record, outcome)
             self._end(outcome, code)
             return
@@ -148,6 +157,7 @@ class Supervisor:
     def _run_worker(self, record: AttemptRecord) -> tuple[Outcome, int | None]:
         """Run the attempt's worker to its end; what it ended with, and its exit code."""
         self._status.stop()  # from here on the worker writes status.json
+        self._worker_ran = False
         if self._wakeup.stops:
             return _stopped(Reason.SIGNAL, _("Stopped before it had begun.")), None
         try:
@@ -155,6 +165,7 @@ class Supervisor:
         except OSError as error:
             message = _("The worker could not be started: {problem}").format(problem=_words_of(error))
             return _failed(Reason.ERROR, message), None
+        self._worker_ran = True
         inbox = ControlInbox(self._folder, record.attempt, self._events, offset=record.control_offset)
         outcome = worker.wait(inbox, self._step)
         self._status = StatusWriter(self._folder.status, worker.last_status(self._status.status))
@@ -168,12 +179,16 @@ class Supervisor:
         """What to run as the worker: the launcher of several processes, where the run asks for them."""
         if self._worker != WORKER:
             return self._worker
+        settings = self._settings()
+        return LAUNCHER if settings is not None and settings.processes > 1 else WORKER
+
+    def _settings(self) -> "Settings | None":
+        """What run.toml asks; None where it cannot be read: the worker says what is wrong with it."""
         from engine.settings.run_toml import parse_settings  # the settings' own weight, only where a worker starts
 
-        with contextlib.suppress(UserError):  # the worker says what is wrong with run.toml
-            if parse_settings(self._folder.run_toml)[0].processes > 1:
-                return LAUNCHER
-        return WORKER
+        with contextlib.suppress(UserError):
+            return parse_settings(self._folder.run_toml)[0]
+        return None
 
     def _wait_through_pause(self, record: AttemptRecord) -> Outcome | None:
         """Answer requests until one ends the pause: None to continue, else how the run ends."""
@@ -198,10 +213,14 @@ class Supervisor:
             self._status.stop()
 
     def _may_restart(self, outcome: Outcome) -> bool:
-        if outcome.state != State.FAILED or outcome.reason in _NOT_AGAIN or self._wakeup.stops:
-            return False
-        # with half the rows at a time it is another attempt, and there are not many halves
-        return self._restarts_left > 0 or outcome.reason == Reason.MEMORY
+        return outcome.state == State.FAILED and outcome.reason not in _NOT_AGAIN and not self._wakeup.stops
+
+    def _judge(self, outcome: Outcome, code: int | None) -> Verdict:
+        """Whether the worker is started again. One that died without a word has told its step at its last log line."""
+        slack = 0
+        if outcome.reason == Reason.WORKER_DIED and (settings := self._settings()) is not None:
+            slack = settings.log_interval - 1
+        return self._restarts.judge(outcome, code, self._step(), slack=slack, ran=self._worker_ran)
 
     def _begin_again(self, record: AttemptRecord, outcome: Outcome, code: int | None) -> None:
         """Close an attempt that ended for the next to begin at once; the worker has told why."""
@@ -214,23 +233,47 @@ class Supervisor:
     def _tell_restart(self, record: AttemptRecord, outcome: Outcome, code: int | None, backoff: float) -> None:
         if outcome.reason == Reason.WORKER_DIED:  # else the worker has told it itself
             self._event(EventKind.ERROR, outcome.message)
-        message = _("Attempt {attempt} failed; the next begins in {n} s. Restarts left: {left}.").format(
-            attempt=record.attempt, n=f"{backoff:g}", left=self._restarts_left
+        message = _("Attempt {attempt} failed at step {step}; the next begins in {n} s. Restarts left: {left}.").format(
+            attempt=record.attempt, step=self._step(), n=f"{backoff:g}", left=self._restarts.left
         )
-        self._event(EventKind.RESTART, message)
+        at = utc_iso(time.time() + backoff)
+        self._event(EventKind.RESTART, message, next_attempt_at=at)
         close_attempt(self._folder, record.attempt, self._step(), outcome, code)
         self._status.update(
-            state=State.STARTING, phase=Phase.WAITING, worker=None, outcome=None, message=message, eta_s=None
+            state=State.STARTING,
+            phase=Phase.WAITING,
+            worker=None,
+            outcome=None,
+            message=_("Attempt {attempt} failed at step {step}: {problem}").format(
+                attempt=record.attempt, step=self._step(), problem=outcome.message
+            ),
+            eta_s=None,
+            next_attempt_at=at,
         )
 
-    def _sleep(self, seconds: float) -> bool:
-        """Wait with a heartbeat; False as soon as a stop is asked for."""
+    def _wait_to_restart(self, record: AttemptRecord, seconds: float) -> Outcome | None:
+        """Wait with a heartbeat, answering requests: None to begin the next attempt, else how the run ends."""
         self._status.start()
+        inbox = self._inbox(record.attempt, record.control_offset)
+        requests = inbox.poll(self._step(), answer_broken=False)
         until = time.monotonic() + seconds
-        while not self._wakeup.stops and (left := until - time.monotonic()) > 0:
-            self._wakeup.wait(min(left, LOOK_SECONDS))
-        self._status.stop()
-        return not self._wakeup.stops
+        try:
+            while not self._wakeup.stops:
+                for request in requests:
+                    accepted = request.op in ("stop", "continue")
+                    inbox.answer(request.id, accepted, None if accepted else _answer_in_wait(), self._step())
+                    if request.op == "stop":
+                        return _stopped(Reason.REQUEST, _("Stopped while it waited to start again."))
+                    if request.op == "continue":
+                        return None
+                left = until - time.monotonic()
+                if left <= 0:
+                    return None
+                self._wakeup.wait(min(left, LOOK_SECONDS))
+                requests = inbox.poll(self._step())
+            return _stopped(Reason.SIGNAL, _("Stopped while it waited to start again."))
+        finally:
+            self._status.stop()
 
     def _refuse_rest(self, record: AttemptRecord, outcome: Outcome) -> None:
         inbox = self._inbox(record.attempt, record.control_offset)
@@ -255,10 +298,10 @@ class Supervisor:
             wait=self._wakeup.wait,
         )
 
-    def _event(self, kind: EventKind, message: str) -> None:
+    def _event(self, kind: EventKind, message: str, **fields: str) -> None:
         status = self._status.status
         event = Event(attempt=status.attempt, step=status.step, kind=kind, message=message)
-        self._events.append_or_keep(event.model_dump())
+        self._events.append_or_keep(event.model_dump() | fields)
 
     def _step(self) -> int:
         return self._status.status.step
@@ -270,6 +313,10 @@ def _answer_in_pause(request: Request) -> tuple[bool, str]:
     if request.op == "pause":
         return False, _("It is paused already.")
     return False, _("It is paused: continue it first.")
+
+
+def _answer_in_wait() -> str:
+    return _("It waits to start again: it can be stopped, or told to continue at once.")
 
 
 def _stopped(reason: Reason, message: str) -> Outcome:

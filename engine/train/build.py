@@ -76,9 +76,9 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
     if manifest.data_path is None or manifest.tokenizer_path is None:
         raise UserError(_("{path} does not say which text and tokenizer to use.").format(path=link.folder.manifest))
     data_path, tokenizer_path = Path(manifest.data_path), Path(manifest.tokenizer_path)
-    material = ranks.main_first(
-        lambda: open_material(settings, data_path, tokenizer_path, cache_dir(), link, lambda: desk.poll() is not None)
-    )
+    begun = (manifest.text, manifest.tokenizer_hash) if link.checkpoint else (None, None)
+    reading = (settings, data_path, tokenizer_path, cache_dir(), link, lambda: desk.poll() is not None, *begun)
+    material = ranks.main_first(lambda: open_material(*reading))
 
     record = read_guard(link.folder)
     material = without_excluded(material, record, link)
@@ -172,6 +172,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
     identity = Identity(rows.fingerprint, rows.row_count, material.tokenizer.sha256, schedule, around)
     saver = Saver(link.folder, link, model, optimizer, scaler, identity, _save_plan(settings, manifest), clock)
     saver.last_step = state.step if restored else None
+    saver.check_data = rows.check_untouched
     known_peak = peak_flops(computing.info.name, computing.precision.dtype)
     reporter = Reporter(
         link,

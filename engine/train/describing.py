@@ -47,6 +47,7 @@ def describe(
         dtype=computing.precision.dtype,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         data_fingerprint=material.training.fingerprint,
+        text=material.text,
         tokenizer_hash=material.tokenizer.sha256,
         versions=versions,
     )

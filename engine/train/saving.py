@@ -1,6 +1,7 @@
 """Checkpoints: the whole state of a training between two updates, written so that it is complete or absent."""
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -85,6 +86,8 @@ class Saver:
         self._known_bad: set[str] = set()
         self._refusing: set[str] = set()
         self._looked_at = clock.here
+        self.check_data: Callable[[], object] = lambda: None
+        """Called before each save: raises when what was trained on is not what it should have been."""
         self.last_step: int | None = None
         """Step of the newest checkpoint this process wrote or started from."""
         self.last_seconds = 0.0
@@ -105,8 +108,10 @@ class Saver:
         return by_count or (minutes > 0 and self._clock.here - self._saved_at >= 60 * minutes)
 
     def save(self, state: TrainerState, *, keep: bool = False) -> None:
-        """Write the checkpoint of this moment; `keep` spares it from being thinned out. Raises CheckpointError, and
-        NotFiniteError when there is nothing worth keeping in it: then nothing is written.
+        """Write the checkpoint of this moment; `keep` spares it from being thinned out.
+
+        Raises CheckpointError, what `check_data` raises, and NotFiniteError when there is nothing worth keeping in it:
+        then nothing is written.
         """
         if broken := not_finite(self._model, self._optimizer):
             raise NotFiniteError(broken)
@@ -114,6 +119,7 @@ class Saver:
         started = self._clock.here
         self._link.mend_folder()
         try:
+            self.check_data()
             with begin_checkpoint(self._folder, state.step, self._expected_bytes()) as staging:
                 metadata = describe(self._model.shape, step=state.step, tokenizer_hash=self._identity.tokenizer_hash)
                 save_safetensors(checkpoint_tensors(self._model), cast(BinaryIO, staging.open(MODEL_FILE)), metadata)

@@ -4,6 +4,7 @@ import os
 from typing import Annotated
 
 from engine.language import _
+from engine.run.restart_limit import DEFAULT_RESTARTS
 from minimind_tui.cli.completion import complete_preset
 from minimind_tui.cli.options import option
 
@@ -31,7 +32,10 @@ MaxRestarts = Annotated[
         "--max_restarts",
         metavar="N",
         min=0,
-        help=_("Start again from the last checkpoint, so many times, when the trainer dies. (default: 0)"),
+        help=_(
+            "Start again from the last checkpoint, at most so many times, when the trainer fails or dies; a fault that "
+            "repeats at the same step ends the run. (default: {n})"
+        ).format(n=DEFAULT_RESTARTS),
         rich_help_panel=PANEL,
     ),
 ]

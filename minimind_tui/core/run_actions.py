@@ -8,7 +8,7 @@ from engine.language import _
 from engine.run.control import ask, send_request
 from engine.run.folder import RunFolder
 from engine.run.fork import ForkPlan, make_fork
-from engine.run.launch import RunPlan, apply_changes, make_run
+from engine.run.launch import RunPlan, apply_changes, choose_cache, make_run
 from minimind_tui.starting import planned_resume, start_detached
 
 
@@ -29,6 +29,12 @@ def resume(folder: RunFolder, values: Mapping[str, Any] | None = None) -> None:
     answer = ask(folder, "continue")
     if answer is not None and not answer.accepted:
         raise UserError(_("{run} refused {op}: {reason}").format(run=folder.id, op="continue", reason=answer.reason))
+
+
+def resume_on_cache(folder: RunFolder) -> None:
+    """Go on with a run on the token cache of its text, where the file is another one or gone. Raises UserError."""
+    choose_cache(folder)
+    resume(folder)
 
 
 def fork(plan: ForkPlan, on_bytes: Callable[[int], None] | None = None) -> RunFolder:

@@ -4,7 +4,8 @@ Its "model" is one number that each step changes, so that a resumed run can be c
 it is to do stands in the run's run.toml:
 
     steps, step_seconds, save_every     how it trains
-    fault, fault_step, fault_attempt    what goes wrong, at the end of which step of which attempt
+    fault, fault_step, fault_attempt    what goes wrong, at the end of which step of which attempt (or "all")
+    fault_moves                         by how many steps each attempt fails later than the one before
     save_bytes                          size of its checkpoint's file
     spawn_child                         leave a child process running
 """
@@ -44,8 +45,9 @@ class FakeTrainer:
         self.step_seconds = float(plan.get("step_seconds", 0.002))
         self.save_every = int(plan.get("save_every", 10))
         self.save_bytes = int(plan.get("save_bytes", 100))
-        self.fault = str(plan.get("fault", "")) if plan.get("fault_attempt", 1) == link.attempt else ""
+        self.fault = str(plan.get("fault", "")) if plan.get("fault_attempt", 1) in (link.attempt, "all") else ""
         self.fault_step = int(plan.get("fault_step", 15))
+        self.fault_step += int(plan.get("fault_moves", 0)) * (link.attempt - 1)
         self.spawn_child = bool(plan.get("spawn_child", False))
         self.step, self.x, self.lr_scale, already = link.start_step, 0.3, 1.0, 0.0
         if link.checkpoint is not None:

@@ -6,6 +6,7 @@ import typer
 
 from engine.errors import UserError
 from engine.language import _
+from engine.run.restart_limit import DEFAULT_RESTARTS
 from minimind_tui.cli.completion import complete_run
 from minimind_tui.cli.options import argument, option
 from minimind_tui.cli.run_options import PANEL, Detach, FollowAsJson, Force, MaxRestarts
@@ -44,7 +45,7 @@ def fork(
     detach: Detach = False,
     json: FollowAsJson = False,
     force: Force = False,
-    max_restarts: MaxRestarts = 0,
+    max_restarts: MaxRestarts = DEFAULT_RESTARTS,
     **settings: Any,
 ) -> None:
     """Fork a run and follow the fork."""

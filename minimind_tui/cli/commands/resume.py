@@ -7,10 +7,11 @@ import typer
 
 from engine.errors import UserError
 from engine.language import _
+from engine.run.restart_limit import DEFAULT_RESTARTS
 from minimind_tui.cli import exit_codes
 from minimind_tui.cli.completion import complete_run
-from minimind_tui.cli.options import argument
-from minimind_tui.cli.run_options import Detach, FollowAsJson, MaxRestarts, Rendezvous, set_rendezvous
+from minimind_tui.cli.options import argument, option
+from minimind_tui.cli.run_options import PANEL, Detach, FollowAsJson, MaxRestarts, Rendezvous, set_rendezvous
 
 if TYPE_CHECKING:
     from engine.run.by_hand import Started
@@ -29,7 +30,15 @@ def resume(
     ] = "last",
     detach: Detach = False,
     json: FollowAsJson = False,
-    max_restarts: MaxRestarts = 0,
+    max_restarts: MaxRestarts = DEFAULT_RESTARTS,
+    use_cache: Annotated[
+        bool,
+        option(
+            "--use_cache",
+            help=_("Train on with the token cache of the text, where its file changed or is gone since the start."),
+            rich_help_panel=PANEL,
+        ),
+    ] = False,
     rdzv: Rendezvous = None,
     **settings: Any,
 ) -> None:
@@ -39,13 +48,23 @@ def resume(
 
     set_rendezvous(rdzv)
     folder = find_run(runs_dir(), run)
-    raise typer.Exit(go_on(folder, settings, detach=detach, json_lines=json, max_restarts=max_restarts))
+    raise typer.Exit(
+        go_on(folder, settings, detach=detach, json_lines=json, max_restarts=max_restarts, use_cache=use_cache)
+    )
 
 
-def go_on(folder: "RunFolder", values: Mapping[str, Any], *, detach: bool, json_lines: bool, max_restarts: int) -> int:
+def go_on(
+    folder: "RunFolder",
+    values: Mapping[str, Any],
+    *,
+    detach: bool,
+    json_lines: bool,
+    max_restarts: int,
+    use_cache: bool = False,
+) -> int:
     """Resume a run with changed `values` and follow it; returns the exit code. Raises UserError."""
     from engine.run.by_hand import started_by_hand
-    from engine.run.launch import apply_changes
+    from engine.run.launch import apply_changes, choose_cache
     from minimind_tui.cli.commands.run import start_and_follow
     from minimind_tui.cli.setting_options import option_places
     from minimind_tui.cli.terminal import complain
@@ -55,8 +74,10 @@ def go_on(folder: "RunFolder", values: Mapping[str, Any], *, detach: bool, json_
     if together is not None:
         _go_on_by_hand(folder, {**values, "nproc": together.processes, "nnodes": together.machines}, together)
     plan = planned_resume(folder, values, option_places(values))
-    for line in _announcement(plan, values):
+    for line in _announcement(plan, values, use_cache=use_cache):
         complain(line)
+    if use_cache:
+        choose_cache(folder)
     if not plan.paused:
         apply_changes(plan)
         return start_and_follow(
@@ -110,12 +131,12 @@ def _wake_and_follow(folder: "RunFolder", *, detach: bool, json_lines: bool) -> 
         return follow(feed, interrupts, json_lines=json_lines, interrupt_stops=True)
 
 
-def _announcement(plan: "ResumePlan", values: Mapping[str, Any]) -> list[str]:
+def _announcement(plan: "ResumePlan", values: Mapping[str, Any], *, use_cache: bool) -> list[str]:
     """From where the run goes on, with what changed, and whether bit for bit. Raises UserError when it cannot."""
     from engine.run.resumability import resume_statement
     from engine.settings.on_resume import plain
 
-    statement = resume_statement(plan.folder, values)
+    statement = resume_statement(plan.folder, values, use_cache=use_cache)
     if not statement.possible:
         raise UserError("\n".join(statement.reasons))
     changed = ", ".join(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.language import _
+from engine.run.restart_limit import DEFAULT_RESTARTS
 from minimind_tui.cli import exit_codes
 from minimind_tui.cli.options import option
 from minimind_tui.cli.run_options import (
@@ -57,7 +58,7 @@ def run(
     detach: Detach = False,
     json: FollowAsJson = False,
     force: Force = False,
-    max_restarts: MaxRestarts = 0,
+    max_restarts: MaxRestarts = DEFAULT_RESTARTS,
     rdzv: Rendezvous = None,
     node_rank: Annotated[
         int,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from engine.language import _
+from engine.run.clock import seconds_since
 from engine.run.phase_words import phase_word
 from engine.run.schema import Phase, State, Status
 from minimind_tui import words
@@ -58,6 +59,8 @@ class ProgressTracker:
         facts = []
         if status.total_steps:
             facts.append(_("step {step}/{total}").format(step=status.step, total=status.total_steps))
+        if (waited := seconds_since(status.next_attempt_at)) is not None:
+            facts.append(_("starts again in {time}").format(time=words.duration(max(0.0, -waited))))
         loss = self.loss if self.loss is not None else status.loss
         if loss is not None:
             facts.append(_("loss {loss}").format(loss=words.loss(loss)))

@@ -65,6 +65,8 @@ def banner_of(
             start: tuple[Offer, ...] = ("start",) if resumable is not False else ()
             refused = statement if resumable is False else ()
             return Banner("info", _("Not started yet"), _text(told, *refused), offers=start)
+        case State.STARTING if status is not None and status.next_attempt_at is not None:
+            return Banner("warning", _("It failed and starts again"), told, offers=("log",))
         case State.PAUSED:
             free = _("Going on continues exactly where it was.")
             return Banner("info", _("Paused"), _text(told, free), offers=("continue",))

@@ -10,6 +10,7 @@ from screens import screen_text, until
 
 from engine.run.folder import RunFolder
 from engine.run.schema import State
+from engine.run.training_text import TrainingText
 from minimind_tui.app.dialogs import ChoiceDialog
 from minimind_tui.app.screens.runs.fork_dialog import ForkDialog
 from minimind_tui.core import run_actions
@@ -86,3 +87,24 @@ async def test_a_resume_that_fails_is_told(workspace: Path) -> None:
         folder.run_toml.write_text("[nonsense")  # somebody spoils it between the look and the key
         await pilot.press("r")
         await until_told(app, pilot, "run.toml")
+
+
+@pytest.mark.parametrize("fault", ["gone", "touched"])
+async def test_a_text_that_changed_leaves_the_choice_of_its_cache(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    folder = usable(write_run(workspace, state=State.STOPPED), workspace)
+    path = Path(str(folder.read_manifest().data_path))
+    text = TrainingText(sha256="0" * 64, size=path.stat().st_size, modified="2020-01-01T00:00:00.000Z")
+    folder.change_manifest(lambda manifest: setattr(manifest, "text", text))
+    if fault == "gone":
+        path.unlink()
+    chosen: list[RunFolder] = []
+    monkeypatch.setattr(run_actions, "resume_on_cache", chosen.append)
+    async with browser() as (app, pilot, _screen):
+        await pilot.press("r")
+        await until_dialog(app, pilot, ChoiceDialog)
+        shown = screen_text(app)
+        assert "Train on with the cache of its text" in shown and ("cannot be resumed" in shown) == (fault == "gone")
+        await pilot.press("c")
+        await until(pilot, lambda: chosen == [folder])

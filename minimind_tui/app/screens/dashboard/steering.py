@@ -191,21 +191,24 @@ class SteeredScreen(BaseScreen):
         lines = statement.lines() if statement is not None else []
         created = self.view.observation.state is State.CREATED
         verb = _("Start") if created else _("Resume")
+        choices = [Choice("resume", verb, "r", "primary")]
+        if statement is not None and statement.cache_instead:
+            cache = Choice("cache", _("Train on with the cache of its text"), "c")
+            choices = [*choices, cache] if statement.possible else [cache]
         self.app.push_screen(
             ChoiceDialog(
                 _("Start this run?") if created else _("Resume this run?"),
                 "\n".join(lines) or _("It goes on from its newest checkpoint."),
-                [Choice("resume", verb, "r", "primary"), Choice("no", _("Leave it"), "l")],
+                [*choices, Choice("no", _("Leave it"), "l")],
             ),
-            lambda choice: self._resume() if choice == "resume" else None,
+            lambda choice: self._resume(use_cache=choice == "cache") if choice in ("resume", "cache") else None,
         )
 
-    def _resume(self) -> None:
+    def _resume(self, *, use_cache: bool = False) -> None:
         if not self._resuming:
             self._resuming = True
-            self.run_worker(
-                lambda: run_actions.resume(self.folder), name="resume", group="resume", thread=True, exit_on_error=False
-            )
+            go_on = run_actions.resume_on_cache if use_cache else run_actions.resume
+            self.run_worker(lambda: go_on(self.folder), name="resume", group="resume", thread=True, exit_on_error=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         name = event.worker.name

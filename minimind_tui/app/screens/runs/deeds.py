@@ -108,11 +108,13 @@ class DeedsScreen(BaseScreen):
             choices = [
                 Choice("resume", verb, "r", "primary"),
                 Choice("open", _("{verb} and watch").format(verb=verb), "w"),
-                Choice("leave", _("Leave it"), "l"),
             ]
         else:
             title = _("{run} cannot be resumed")
-            choices = [Choice("fork", _("Fork it with changed settings"), "f"), Choice("leave", _("Leave it"), "l")]
+            choices = [Choice("fork", _("Fork it with changed settings"), "f")]
+        if statement.cache_instead:
+            choices.append(Choice("cache", _("Train on with the cache of its text"), "c"))
+        choices.append(Choice("leave", _("Leave it"), "l"))
         self.app.push_screen(
             ChoiceDialog(title.format(run=_name(row)), "\n".join(statement.lines()), choices),
             partial(self._resume_as, row),
@@ -121,8 +123,8 @@ class DeedsScreen(BaseScreen):
     def _resume_as(self, row: RunRow, choice: str | None) -> None:
         if choice == "fork":
             self._do("look for checkpoints", partial(_checkpoints_of, row))
-        elif choice in ("resume", "open"):
-            self._do("resume", partial(_resume, row.entry.folder, watch=choice == "open"))
+        elif choice in ("resume", "open", "cache"):
+            self._do("resume", partial(_resume, row.entry.folder, choice))
 
     def _resumed(self, found: tuple[RunFolder, bool]) -> None:
         folder, watch = found
@@ -346,9 +348,12 @@ def _judge(row: RunRow) -> tuple[RunRow, ResumeStatement]:
     return row, resume_statement(row.entry.folder)
 
 
-def _resume(folder: RunFolder, *, watch: bool) -> tuple[RunFolder, bool]:
-    run_actions.resume(folder)
-    return folder, watch
+def _resume(folder: RunFolder, choice: str) -> tuple[RunFolder, bool]:
+    if choice == "cache":
+        run_actions.resume_on_cache(folder)
+    else:
+        run_actions.resume(folder)
+    return folder, choice == "open"
 
 
 def _checkpoints_of(row: RunRow) -> tuple[RunRow, list[CheckpointInfo]]:
