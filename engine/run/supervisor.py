@@ -17,9 +17,11 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 from engine.errors import UserError
 from engine.language import _
+from engine.run.atomic import remove_unfinished
 from engine.run.attempts import begin_attempt, next_attempt, size_of
 from engine.run.checkpoints import newest
 from engine.run.control import ControlInbox, answered_ids
@@ -27,17 +29,29 @@ from engine.run.ending import close_attempt, conclude
 from engine.run.folder import RunFolder
 from engine.run.jsonl_log import LineWriter
 from engine.run.lock import RunLock, held_message
-from engine.run.observe import observe
+from engine.run.observe import Observation, observe
 from engine.run.process import this_process
-from engine.run.schema import AttemptRecord, Event, EventKind, Outcome, Phase, Reason, Request, State, Status
+from engine.run.schema import (
+    FINAL_STATES,
+    AttemptRecord,
+    Event,
+    EventKind,
+    Outcome,
+    Phase,
+    Reason,
+    Request,
+    State,
+    Status,
+)
 from engine.run.start import LAUNCHER, READY, WORKER
-from engine.run.status import StatusWriter
+from engine.run.status import StatusWriter, read_status
 from engine.run.worker_process import Wakeup, WorkerProcess
 
 LOCK_PATIENCE = 5.0
 """Seconds given to a supervisor that is just about to end."""
 
 LOOK_SECONDS = 0.25
+_OF_THE_STEP = ("epoch", "tokens", "elapsed", "loss", "lr", "best_validation", "best_validation_step")
 BACKOFF_FIRST, BACKOFF_MOST = 1.0, 60.0
 
 
@@ -96,6 +110,7 @@ class Supervisor:
         step = None if checkpoint is None else checkpoint.step
         me = this_process()
         status = Status(
+            **self._known_of(step),
             attempt=number,
             step=step or 0,
             last_checkpoint=step,
@@ -107,6 +122,16 @@ class Supervisor:
         writer = StatusWriter(self._folder.status, status)
         writer.start()
         return writer
+
+    def _known_of(self, step: int | None) -> dict[str, Any]:
+        """The numbers that the attempt before left in status.json, where it stood at `step`: they still hold, and an
+        attempt with no update left to make would not write them again.
+        """
+        with contextlib.suppress(OSError):
+            before = read_status(self._folder.status)
+            if before is not None and before.step == step:
+                return {name: getattr(before, name) for name in _OF_THE_STEP}
+        return {}
 
     def _expire_requests(self, number: int) -> None:
         """Answer what earlier attempts left without an answer."""
@@ -257,6 +282,16 @@ def _words_of(error: Exception) -> str:
     return str(error)
 
 
+def _close_books(folder: RunFolder, now: Observation) -> None:
+    """Write the end that a worker left word of, and that its supervisor did not live to write."""
+    status = now.status
+    if status is None or status.state in FINAL_STATES or status.outcome is None:
+        return
+    remove_unfinished(folder.path, (folder.status.name, folder.manifest.name))
+    mine = Status.model_validate(dict(status) | {"worker": None, "supervisor": this_process()})
+    conclude(folder, StatusWriter(folder.status, mine), LineWriter(folder.events), status.outcome)
+
+
 def take_lock(folder: RunFolder, *, again: bool) -> RunLock:
     """The run's lock. Raises UserError when the run runs, or is finished and not to be run `again`; OSError."""
     lock = RunLock(folder.lock)
@@ -272,6 +307,7 @@ def take_lock(folder: RunFolder, *, again: bool) -> RunLock:
             time.sleep(0.05)
     now = observe(folder)
     if now.state is State.FINISHED and not again:
+        _close_books(folder, now)
         lock.release()
         raise UserError(
             _("Run {run} is finished: nothing is left to do. {message}").format(run=folder.id, message=now.message)

@@ -9,12 +9,12 @@ import torch
 from engine.convert.writing import checkpoint_tensors, describe, published_tensors, save_pth, save_safetensors
 from engine.language import _
 from engine.model.transformer import LanguageModel
-from engine.run.atomic import publish_file
+from engine.run.atomic import publish_file, remove_unfinished
 from engine.run.checkpoints import begin_checkpoint, retain
 from engine.run.clock import ActiveClock, now_utc_iso
 from engine.run.folder import RunFolder
 from engine.run.process import this_process
-from engine.run.publishing import PublishedBy, may_publish, note_published
+from engine.run.publishing import WEIGHT_SUFFIXES, PublishedBy, may_publish, note_published, published_by
 from engine.run.schema import EventKind, Phase
 from engine.run.worker_link import WorkerLink
 from engine.settings.schedule import Schedule
@@ -121,12 +121,23 @@ class Saver:
             self._link.update(phase=Phase.TRAINING)
         self.last_step = state.step
         retain(self._folder, self._plan.keep_checkpoints)
-        self._publish(state)
+        self._publish(state, self._publishes_in(state.step))
         self.last_seconds = self._clock.here - started
         self._link.update(last_checkpoint=state.step)
         self._link.event(
             EventKind.CHECKPOINT, state.step, name=info.name, bytes=info.size, seconds=round(self.last_seconds, 3)
         )
+
+    def complete_last(self, state: TrainerState) -> None:
+        """Finish what a kill kept the save of this state from, once its checkpoint counted: thin out, publish."""
+        retain(self._folder, self._plan.keep_checkpoints)
+        behind: list[Path] = []
+        for folder in self._publishes_in(state.step):
+            by = published_by(folder, self._plan.weights_name)
+            if by is None or by.step is None or by.step < state.step:
+                behind.append(folder)
+        if behind:
+            self._publish(state, behind)
 
     def _course(self, state: TrainerState) -> dict[str, Any]:
         """Where the learning rate stands, for those who plan a fork without torch."""
@@ -150,16 +161,21 @@ class Saver:
         moments = sum(value.nbytes for values in state.values() for value in values.values() if torch.is_tensor(value))
         return moments + sum(parameter.nbytes for parameter in self._model.parameters())
 
-    def _publish(self, state: TrainerState) -> None:
-        """Replace the newest weights in the run's folder, and in save_dir while that is this run's."""
+    def _publishes_in(self, step: int) -> list[Path]:
+        """The run's folder, and save_dir while that is this run's."""
+        save_dir = self._plan.save_dir
+        if save_dir is None or not self._still_ours(save_dir, self._plan.weights_name, step):
+            return [self._folder.weights]
+        return [self._folder.weights, save_dir]
+
+    def _publish(self, state: TrainerState, folders: list[Path]) -> None:
+        """Replace the newest weights in `folders`; the file beside them, written last, says of which step both are."""
         tensors = published_tensors(self._model)
         metadata = describe(self._model.shape, step=state.step, tokenizer_hash=self._identity.tokenizer_hash)
         metadata["run"] = self._folder.id
-        stem, save_dir = self._plan.weights_name, self._plan.save_dir
-        folders = [self._folder.weights]
-        if save_dir is not None and self._still_ours(save_dir, stem, state.step):
-            folders.append(save_dir)
+        stem = self._plan.weights_name
         for folder in folders:
+            remove_unfinished(folder, [f"{stem}{suffix}" for suffix in (*WEIGHT_SUFFIXES, ".json")])
             try:
                 publish_file(
                     folder / f"{stem}.safetensors",
