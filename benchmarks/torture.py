@@ -1,14 +1,14 @@
 """Signals at random instants of real runs, hundreds of times: what comes of each is checked by code.
 
-python benchmarks/torture.py [--faults 300] [--seed 1] [--lanes 2] [--sweep dense-adamw,moe-muon] [--stride 1]
+python benchmarks/torture.py [--faults 300] [--seed 1] [--lanes 2] [--minutes 0] [--sweep dense-adamw,moe-muon]
 
 Tiny networks on the shipped text, fp32, eager; dense and with experts, AdamW and Muon, one process and two. Each run is
-struck in several attempts, by SIGKILL, SIGTERM, SIGINT and SIGHUP, to its worker, supervisor, ranks, launcher, or all of
-them at once, and trains to its end; then weights, optimiser, log, checkpoints and published weights are compared with
-those of a run that nothing disturbed (tests/torture/run_checks.py). The sweep kills an attempt before each of its calls
-that change a file, and in the midst of each write (tests/torture/fork_sweep.py). `--faults 0` leaves the signals out, an
-empty `--sweep` the sweep. The same seed gives the same faults; where they meet a run depends on the machine's pace.
-Exits with 1 when anything was violated.
+struck in several attempts, by SIGKILL, SIGTERM, SIGINT and SIGHUP, to its worker, supervisor, ranks, launcher, or all
+of them at once, and trains to its end; then weights, optimiser, log, checkpoints and published weights are compared
+with those of a run that nothing disturbed (tests/torture/run_checks.py). The sweep kills an attempt before each of its
+calls that change a file, and in the midst of each write (tests/torture/fork_sweep.py). `--faults 0` leaves the signals
+out, an empty `--sweep` the sweep; `--minutes` ends the signals early, with the run that is being struck. The same seed
+gives the same faults; where one meets its run depends on the machine's pace. Exits with 1 when anything was violated.
 """
 
 import argparse
@@ -22,34 +22,70 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from random import Random
+
+import torch
 
 TESTS = Path(__file__).resolve().parents[1] / "tests" / "torture"
 sys.path.insert(0, str(TESTS))
 
-from random import Random
+from fault_plans import plan  # noqa: E402
+from process_faults import Ordeal, Told, end_all, start  # noqa: E402
+from torture_runs import KINDS, LONG, TWO, Bench  # noqa: E402
 
-import torch
-from fault_plans import plan
-from process_faults import Ordeal, Told, start
-from torture_runs import KINDS, LONG, TWO, Bench
+from engine.run.folder import RunFolder  # noqa: E402
 
 FAULTS_A_RUN = 7
 TWO_PROCESSES = 0.2
 """Share of the runs that have two processes."""
 
 
-class Lane(threading.Thread):
-    """Tortures one run after the other, in a folder of its own, until enough faults have met one."""
+class References:
+    """The runs that nothing disturbs, one of each kind, and how long they take."""
 
-    def __init__(self, number: int, folder: Path, seed: int, wanted: int) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._bench = Bench(folder)
+        self._cache = folder / "cache"
+        self._made: dict[str, tuple[RunFolder, float]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, kind: str, several: bool) -> tuple[RunFolder, float]:
+        """The run, made at the first call, and its seconds."""
+        label = label_of(kind, several)
+        with self._lock:
+            if label not in self._made:
+                run = self._bench.make(kind, **settings_of(several))
+                began = time.monotonic()
+                supervisor, refused = start(run, {"MINIMIND_CACHE": str(self._cache)}, several=several)
+                assert supervisor is not None and supervisor.wait() == 0, refused
+                self._made[label] = run, time.monotonic() - began
+            return self._made[label]
+
+
+def label_of(kind: str, several: bool) -> str:
+    """A kind of run in words."""
+    return f"{kind}, two processes" if several else kind
+
+
+def settings_of(several: bool) -> dict[str, object]:
+    """Its settings beside those of its kind."""
+    return {**LONG, **(TWO if several else {})}
+
+
+class Lane(threading.Thread):
+    """Tortures one run after the other, in a folder of its own, until enough faults have met one or time is up."""
+
+    def __init__(self, number: int, folder: Path, seed: int, wanted: int, references: References, until: float) -> None:
         super().__init__(name=f"lane-{number}", daemon=True)
         self.told: list[tuple[str, Told]] = []
+        self.current: RunFolder | None = None
         self._number = number
         self._random = Random(f"{seed}-{number}")
         self._bench = Bench(folder)
         self._cache = folder / "cache"
         self._wanted = wanted
-        self._references: dict[str, object] = {}
+        self._references = references
+        self._until = until
 
     @property
     def met(self) -> int:
@@ -59,21 +95,14 @@ class Lane(threading.Thread):
     def run(self) -> None:
         kinds = sorted(KINDS)
         turn = self._number
-        while self.met < self._wanted:
-            kind = kinds[turn % len(kinds)]
+        while self.met < self._wanted and time.monotonic() < self._until:
+            kind, several = kinds[turn % len(kinds)], self._random.random() < TWO_PROCESSES
             turn += 1
-            several = self._random.random() < TWO_PROCESSES
-            label = f"{kind}, two processes" if several else kind
-            settings = {**LONG, **(TWO if several else {})}
-            if label not in self._references:
-                reference = self._bench.make(kind, **settings)
-                supervisor, refused = start(reference, {"MINIMIND_CACHE": str(self._cache)}, several=several)
-                assert supervisor is not None and supervisor.wait() == 0, refused
-                self._references[label] = reference
-            run = self._bench.make(kind, **settings)
-            faults = [plan(self._random, several=several) for _ in range(FAULTS_A_RUN)]
-            ordeal = Ordeal(run, self._references[label], LONG["save_interval"], self._cache, self._random)
-            told = ordeal.go_through(faults)
+            reference, seconds = self._references.of(kind, several)
+            run = self.current = self._bench.make(kind, **settings_of(several))
+            faults = [plan(self._random, several=several, seconds=seconds) for _ in range(FAULTS_A_RUN)]
+            told = Ordeal(run, reference, int(LONG["save_interval"]), self._cache).go_through(faults)
+            label = label_of(kind, several)
             self.told.append((label, told))
             for one in told.struck:
                 print(f"{label}: {one.fault.words} at {one.at}: {one.state}, {one.reason}", flush=True)
@@ -87,7 +116,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--faults", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--lanes", type=int, default=2)
+    parser.add_argument("--lanes", type=int, default=2, help="runs at a time")
+    parser.add_argument("--minutes", type=float, default=0.0)
     parser.add_argument("--sweep", default="dense-adamw,moe-muon", help="kinds whose every point is struck")
     parser.add_argument("--stride", type=int, default=1, help="every how manieth point of the sweep")
     parser.add_argument("--keep", type=Path, help="a folder to work in; what was violated stays there")
@@ -95,16 +125,23 @@ def main() -> int:
     os.environ["MINIMIND_LANG"] = "en"
     torch.set_num_threads(1)
     began = time.monotonic()
+    until = began + 60 * asked.minutes if asked.minutes else float("inf")
     with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
         folder = asked.keep or Path(scratch)
+        references = References(folder / "undisturbed")
         each = -(-asked.faults // asked.lanes)
-        lanes = [Lane(n, folder / f"lane-{n}", asked.seed, each) for n in range(asked.lanes if asked.faults else 0)]
-        for lane in lanes:
-            lane.start()
-        for lane in lanes:
-            lane.join()
-        told = [one for lane in lanes for one in lane.told]
-        violated = report(told)
+        numbers = range(asked.lanes if asked.faults else 0)
+        lanes = [Lane(n, folder / f"lane-{n}", asked.seed, each, references, until) for n in numbers]
+        try:
+            for lane in lanes:
+                lane.start()
+            for lane in lanes:
+                lane.join()
+        finally:
+            for lane in lanes:
+                if lane.current is not None:
+                    end_all(lane.current)
+        violated = report([one for lane in lanes for one in lane.told]) if lanes else 0
         for kind in filter(None, asked.sweep.split(",")):
             violated += sweep(kind, asked.seed, asked.stride, asked.lanes)
     print(f"{time.monotonic() - began:.0f} s in all; violations: {violated}")

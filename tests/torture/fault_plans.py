@@ -22,8 +22,8 @@ WORKER_PLACES = {
 SUPERVISOR_PLACES = {"starting": 5, "opening the attempt": 14, "end": 14}
 
 
-def plan(random: Random, *, several: bool) -> Fault:
-    """One fault. `several`: the run has two processes."""
+def plan(random: Random, *, several: bool, seconds: float) -> Fault:
+    """One fault. `several`: the run has two processes; `seconds`: how long it takes undisturbed."""
     hangups = random.random() < 0.2
     kind = random.random()
     if kind < 0.35:
@@ -40,7 +40,11 @@ def plan(random: Random, *, several: bool) -> Fault:
             cold=when == "tokenising",
         )
     return Fault(
-        "instant", _hits(random, several), after=random.uniform(0, 9), between=random.uniform(0, 0.3), several=several
+        "instant",
+        _hits(random, several),
+        after=random.uniform(0, seconds),
+        between=random.uniform(0, 0.3),
+        several=several,
     )
 
 

@@ -10,6 +10,7 @@ nothing disturbed. Prints one JSON object: points, kills by place, updates repea
 
 import argparse
 import contextlib
+import importlib
 import json
 import os
 import random
@@ -27,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from kill_points import KillPoints
 from run_checks import debris_problems, final_problems, read_metrics
-from torture_runs import KINDS, SHORT, Bench, speed_measured_once
+from torture_runs import KINDS, SHORT, Bench, speed_known
 
 from engine.run.folder import RunFolder
 from engine.run.lock import RunLock
@@ -87,8 +88,13 @@ def train(run: RunFolder, points: KillPoints | None) -> None:
     lock.release()
 
 
-def in_a_fork(run: RunFolder, points: KillPoints | None = None, listing: Path | None = None) -> int:
-    """`train` in a child; returns its exit code, minus the signal's number where one ended it."""
+def in_a_fork(
+    run: RunFolder, points: KillPoints | None = None, listing: Path | None = None, modules: Path | None = None
+) -> int:
+    """`train` in a child; returns its exit code, minus the signal's number where one ended it.
+
+    listing: for the points that were reached; modules: for the names of the modules that were loaded.
+    """
     sys.stdout.flush()
     pid = os.fork()
     if pid == 0:
@@ -99,7 +105,10 @@ def in_a_fork(run: RunFolder, points: KillPoints | None = None, listing: Path | 
             os.dup2(log, 2)
             if points is not None:
                 points.__init__(points._at, points._act, points._report)  # type: ignore[misc]  # of this process
+            before = set(sys.modules)
             train(run, points)
+            if modules is not None:
+                modules.write_text(json.dumps(sorted(set(sys.modules) - before)))
             if points is not None and listing is not None:
                 listing.write_text(json.dumps(points.seen))
             code = 0
@@ -119,6 +128,7 @@ class Sweeper:
         self.random = random.Random(seed)
         self.sweep = Sweep(kind)
         self.folder = folder
+        self._load_modules()
         self.reference = self._make()
         with self._cold_cache(0):  # the points of the first attempt of all, that has no tokens yet
             listing = folder / "points.json"
@@ -151,6 +161,17 @@ class Sweeper:
         """The last point of an attempt without tokens that lies in the tokenising."""
         return max((n for n, (_call, place) in enumerate(self.points, 1) if place == "tokenising"), default=0)
 
+    def _load_modules(self) -> None:
+        """Load here what an attempt loads on its way, or every fork would do so for itself. Training here instead
+        would leave threads, which no fork survives well.
+        """
+        run, names = self._make(), self.folder / "modules.json"
+        self._expect(run, in_a_fork(run, modules=names), 0)
+        for name in json.loads(names.read_text()):
+            with contextlib.suppress(Exception):  # made up by others while they ran
+                importlib.import_module(name)
+        self.bench.remove(run)
+
     def _make(self) -> RunFolder:
         return self.bench.make(self.sweep.kind, **SHORT)
 
@@ -180,7 +201,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory(prefix="torture-") as folder, speed_measured_once():
+    with tempfile.TemporaryDirectory(prefix="torture-") as folder, speed_known():
         os.chdir(folder)
         os.environ["MINIMIND_CACHE"] = str(Path(folder) / "cache")
         sweeper = Sweeper(Path(folder), asked.kind, asked.seed)

@@ -10,7 +10,6 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 
 import psutil
 from pointed_supervisor import VARIABLE as SUPERVISOR_POINT
@@ -128,13 +127,12 @@ class Reader(threading.Thread):
 class Ordeal:
     """Strikes one run again and again. `reference` is the same run, undisturbed; `interval` its save_interval."""
 
-    def __init__(self, run: RunFolder, reference: RunFolder, interval: int, cache: Path, random: Random) -> None:
+    def __init__(self, run: RunFolder, reference: RunFolder, interval: int, cache: Path) -> None:
         self.run = run
         self.told = Told()
         self._reference = reference
         self._interval = interval
         self._cache = cache
-        self._random = random
         self._several = "nproc = 2" in run.run_toml.read_text()
         self._attempts = 0
 
@@ -307,8 +305,12 @@ def start(
     log = open_log(run.trainer_log)
     paths = os.pathsep.join([str(HERE), module_environment().get("PYTHONPATH", "")]).rstrip(os.pathsep)
     process = subprocess.Popen(
-        [*python_module("pointed_supervisor"), str(run.path), "--ready-fd", str(write_end)]
-        + ["--worker", "pointed_launch" if several else "pointed_worker"],
+        [
+            *python_module("pointed_supervisor"),
+            str(run.path),
+            *("--ready-fd", str(write_end)),
+            *("--worker", "pointed_launch" if several else "pointed_worker"),
+        ],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

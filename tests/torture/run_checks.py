@@ -45,7 +45,7 @@ def read_metrics(path: Path) -> Logged:
         except ValueError:
             logged.torn += raw != b""
     kept: list[dict[str, Any]] = []
-    newest, reached = 0, 0
+    newest, reached, start = 0, 0, -1
     for line in lines:
         attempt, step = line["attempt"], line["step"]
         if attempt < newest:
@@ -60,6 +60,8 @@ def read_metrics(path: Path) -> Logged:
         if attempt > newest:  # its header is lost
             kept = [one for one in kept if one["attempt"] >= attempt or one["step"] < step]
             newest = attempt
+        if line["kind"] == "validation" and step == start:  # the checkpoint owed it
+            kept = [one for one in kept if (one["kind"], one["step"]) != ("validation", start)]
         kept.append(line)
         if line["kind"] == "train":
             reached = max(reached, step)
