@@ -4,8 +4,9 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -20,11 +21,32 @@ TEMPORARY = ".tmp-"
 _CHUNK = 8 << 20
 _FLEETING = frozenset({errno.ESTALE, errno.EINTR, errno.EAGAIN})
 _TRIES = 3
+_LEFT_OVER = re.compile(rf"{re.escape(TEMPORARY)}(\d+)-[0-9a-f]{{8}}-(.+)", re.DOTALL)
+_STALE_SECONDS = 3600.0
 
 
 def temporary_beside(target: Path) -> Path:
     """A name for the unfinished `target`, in the same folder, so that the rename stays within one file system."""
     return target.with_name(f"{TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}-{target.name[-80:]}")
+
+
+def remove_unfinished(folder: Path, targets: Collection[str]) -> list[str]:
+    """Remove what killed writers left in `folder`: the unfinished files of `targets`, which nobody but the caller may
+    be writing now, and others untouched for an hour. Returns the names removed; raises nothing.
+    """
+    removed: list[str] = []
+    endings = {target[-80:] for target in targets}
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            found = _LEFT_OVER.fullmatch(entry.name)
+            if found is None or int(found[1]) == os.getpid():  # a thread of this process may be writing it
+                continue
+            with contextlib.suppress(OSError):
+                age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+                if found[2] in endings or age > _STALE_SECONDS:
+                    Path(entry.path).unlink()
+                    removed.append(entry.name)
+    return removed
 
 
 def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.language import _
+from engine.run.atomic import remove_unfinished
 from engine.run.checkpoints import CheckpointInfo, clean_up, newest_valid, scan
 from engine.run.clock import now_utc_iso
 from engine.run.folder import RunFolder
@@ -29,6 +30,7 @@ def begin_attempt(folder: RunFolder, number: int, control_offset: int, on_progre
     then no worker should be started.
     """
     clean_up(folder)
+    remove_unfinished(folder.path, (folder.status.name, folder.manifest.name))
     bad: list[tuple[CheckpointInfo, str, Path]] = []
     checkpoint = newest_valid(folder, lambda *found: bad.append(found), _progress_of(folder, on_progress))
     record = AttemptRecord(

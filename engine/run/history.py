@@ -210,19 +210,32 @@ class EventHistory:
 
     def __init__(self) -> None:
         self.events: list[Line] = []
+        self._start_step: object = None
 
     def feed(self, lines: list[Line]) -> None:
         """Take lines in the order of the file."""
         for line in lines:
             if line.get("kind") == EventKind.ATTEMPT:
                 self._begin(line)
+            elif line.get("kind") == EventKind.VALIDATION and line.get("step") == self._start_step:
+                self._replace(line)
             if isinstance(line.get("kind"), str):
                 self.events.append(line)
 
     def _begin(self, header: Line) -> None:
         attempt, start_step = header.get("attempt"), header.get("start_step")
         if type(attempt) is int and type(start_step) is int:
+            self._start_step = start_step
             self.events = [event for event in self.events if not _undone(event, attempt, start_step)]
+
+    def _replace(self, line: Line) -> None:
+        """A validation that the checkpoint owed was made by an older attempt as well, which was then undone."""
+        again = (EventKind.VALIDATION, line.get("step"))
+        self.events = [
+            event
+            for event in self.events
+            if (event.get("kind"), event.get("step")) != again or event.get("attempt") == line.get("attempt")
+        ]
 
 
 def _undone(event: dict[str, Any], attempt: int, start_step: int) -> bool:

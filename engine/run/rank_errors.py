@@ -13,6 +13,9 @@ from engine.small_file import read_small
 FOLDER_VARIABLE = "MINIMIND_RANK_ERRORS"
 """Environment of a rank: the folder for its word."""
 
+LAUNCHER_VARIABLE = "MINIMIND_LAUNCHER"
+"""Environment of a rank: the process id of the launcher that started it."""
+
 
 class RankError(BaseModel):
     """One rank's failure. `about_others`: it says only that another rank was gone or silent. `at`: seconds, wall."""

@@ -17,7 +17,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import UserError
 from engine.language import _
@@ -28,26 +28,34 @@ from engine.run.control import ControlInbox, answered_ids
 from engine.run.ending import close_attempt, conclude
 from engine.run.folder import RunFolder
 from engine.run.jsonl_log import LineWriter
-from engine.run.lock import RunLock, held_message
-from engine.run.observe import observe
+from engine.run.lock import RunLock
 from engine.run.process import this_process
 from engine.run.restarts import Restarts, Verdict
-from engine.run.schema import AttemptRecord, Event, EventKind, Outcome, Phase, Reason, Request, State, Status
+from engine.run.schema import (
+    AttemptRecord,
+    Event,
+    EventKind,
+    Outcome,
+    Phase,
+    Reason,
+    Request,
+    State,
+    Status,
+)
 from engine.run.start import LAUNCHER, READY, WORKER
-from engine.run.status import StatusWriter
+from engine.run.status import StatusWriter, read_status
+from engine.run.taking_lock import take_lock
 from engine.run.trainer_log import soften_output
 from engine.run.worker_process import Wakeup, WorkerProcess
 
 if TYPE_CHECKING:
     from engine.settings.settings import Settings
 
-LOCK_PATIENCE = 5.0
-"""Seconds given to a supervisor that is just about to end."""
-
 END_PATIENCE = 10.0
 """Seconds for which it is tried again to write a run's end while the disk refuses."""
 
 LOOK_SECONDS = 0.25
+_OF_THE_STEP = ("epoch", "tokens", "elapsed", "loss", "lr", "best_validation", "best_validation_step")
 
 _BEGINS_AGAIN = (Reason.ROLLBACK, Reason.EXCLUSION)
 """The worker has written down what the next attempt is to do otherwise."""
@@ -118,6 +126,7 @@ class Supervisor:
         step = None if checkpoint is None else checkpoint.step
         me = this_process()
         status = Status(
+            **self._known_of(step),
             attempt=number,
             step=step or 0,
             last_checkpoint=step,
@@ -129,6 +138,16 @@ class Supervisor:
         writer = StatusWriter(self._folder.status, status)
         writer.start()
         return writer
+
+    def _known_of(self, step: int | None) -> dict[str, Any]:
+        """The numbers that the attempt before left in status.json, where it stood at `step`: they still hold, and an
+        attempt with no update left to make would not write them again.
+        """
+        with contextlib.suppress(OSError):
+            before = read_status(self._folder.status)
+            if before is not None and before.step == step:
+                return {name: getattr(before, name) for name in _OF_THE_STEP}
+        return {}
 
     def _expire_requests(self, number: int) -> None:
         """Answer what earlier attempts left without an answer."""
@@ -331,35 +350,6 @@ def _words_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     return str(error)
-
-
-def take_lock(folder: RunFolder, *, again: bool) -> RunLock:
-    """The run's lock. Raises UserError when the run runs, or is finished and not to be run `again`; OSError."""
-    lock = RunLock(folder.lock)
-    deadline = time.monotonic() + LOCK_PATIENCE
-    while True:
-        try:
-            lock.acquire()
-            break
-        except UserError:
-            # a supervisor that has written its final state lets go within moments; one that lives does not
-            if observe(folder).is_live or time.monotonic() >= deadline:
-                raise UserError(held_message(folder.lock)) from None
-            time.sleep(0.05)
-    now = observe(folder)
-    if now.state is State.FINISHED and not again:
-        lock.release()
-        raise UserError(
-            _("Run {run} is finished: nothing is left to do. {message}").format(run=folder.id, message=now.message)
-        )
-    if now.status is not None and now.is_live:  # on a machine whose lock this file system does not show
-        lock.release()
-        raise UserError(
-            _("Run {run} is {state}: {message} {how}").format(
-                run=folder.id, state=now.state, message=now.message, how=now.how
-            )
-        )
-    return lock
 
 
 def main(arguments: list[str] | None = None) -> int:

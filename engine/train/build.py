@@ -193,6 +193,9 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
         epochs=settings.epochs,
         total_steps=state.horizon[-1][0],
         total_tokens=state.tokens_before + settings.epochs * material.training.target_tokens,
+        tokens=state.tokens,
+        elapsed=round(state.elapsed, 3),
+        skipped=state.skipped,
         lr_scale=state.lr_scale,
         best_validation=state.best_loss,
         best_validation_step=state.best_step,
@@ -227,6 +230,7 @@ def build_trainer(link: WorkerLink, desk: RequestDesk, place: Place = ALONE) -> 
             clock,
             computing.precision.dtype,
         ),
+        completes_save=restored is not None and fork is None,
     )
 
 

@@ -50,6 +50,8 @@ class Trainer:
     speed: SpeedRecorder
     micro_batch: MicroBatch
     guard: Guard
+    completes_save: bool = False
+    """Whether it goes on from a checkpoint of its own, whose save a kill may have cut short."""
     eta: EtaEstimator = field(default_factory=EtaEstimator)
 
     def __post_init__(self) -> None:
@@ -117,6 +119,8 @@ class Trainer:
 
     def _run(self) -> Stop:
         self.link.update(state=State.RUNNING)
+        if self.completes_save:
+            self.saver.complete_last(self.state)
         self._settle()  # what the last update of an earlier attempt still owes
         self.link.update(phase=Phase.TRAINING)
         while not (stop := self._stop_wanted()) and not self._is_last:

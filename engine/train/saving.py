@@ -11,12 +11,12 @@ import torch
 from engine.convert.writing import checkpoint_tensors, describe, published_tensors, save_pth, save_safetensors
 from engine.language import _
 from engine.model.transformer import LanguageModel
-from engine.run.atomic import publish_file
+from engine.run.atomic import publish_file, remove_unfinished
 from engine.run.checkpoints import RECORD, CheckpointInfo, begin_checkpoint, checkpoint_name
 from engine.run.clock import ActiveClock, now_utc_iso
 from engine.run.folder import RunFolder
 from engine.run.process import this_process
-from engine.run.publishing import PublishedBy, may_publish, note_published
+from engine.run.publishing import WEIGHT_SUFFIXES, PublishedBy, may_publish, note_published, published_by
 from engine.run.retention import Proven, retain
 from engine.run.schema import EventKind, Phase
 from engine.run.worker_link import WorkerLink
@@ -144,7 +144,7 @@ class Saver:
             self._link.update(phase=Phase.TRAINING)
         self.last_step = state.step
         self._thin_out(state.step)
-        self._publish(state)
+        self._publish(state, self._places)
         self.last_seconds = self._clock.here - started
         self._link.update(last_checkpoint=state.step)
         self._link.event(
@@ -184,6 +184,17 @@ class Saver:
         with contextlib.suppress(OSError):
             retain(self._folder, self._plan.keep_checkpoints, proven=self._proven, on_bad=on_bad)
 
+    def complete_last(self, state: TrainerState) -> None:
+        """Finish what a kill kept the save of this state from, once its checkpoint counted: thin out, publish."""
+        self._thin_out(state.step)
+        behind: list[Path] = []
+        for folder in self._places:
+            by = published_by(folder, self._plan.weights_name)
+            if by is None or by.step is None or by.step < state.step:
+                behind.append(folder)
+        if behind:
+            self._publish(state, behind)
+
     def _course(self, state: TrainerState) -> dict[str, Any]:
         """Where the learning rate stands, for those who plan a fork without torch."""
         return asdict(self._identity.schedule) | {"horizon": state.horizon, "lr_scale": state.lr_scale}
@@ -206,8 +217,15 @@ class Saver:
         moments = sum(value.nbytes for values in state.values() for value in values.values() if torch.is_tensor(value))
         return moments + sum(parameter.nbytes for parameter in self._model.parameters())
 
-    def _publish(self, state: TrainerState) -> None:
-        """Replace the newest weights in the run's folder, and in save_dir while that is this run's."""
+    @property
+    def _places(self) -> list[Path]:
+        """Where weights are published: the run's folder, and save_dir."""
+        return [self._folder.weights, *([] if self._plan.save_dir is None else [self._plan.save_dir])]
+
+    def _publish(self, state: TrainerState, folders: list[Path]) -> None:
+        """Replace the newest weights in `folders`, in save_dir while that is this run's; the file beside them, written
+        last, says of which step both are.
+        """
         tensors = published_tensors(self._model)
         if overflown := names_not_finite(tensors):
             message = _(
@@ -219,10 +237,11 @@ class Saver:
         metadata = describe(self._model.shape, step=state.step, tokenizer_hash=self._identity.tokenizer_hash)
         metadata["run"] = self._folder.id
         stem, save_dir = self._plan.weights_name, self._plan.save_dir
-        for folder in (self._folder.weights, save_dir):
+        for folder in folders:
             try:
-                if folder is None or (folder is save_dir and not self._still_ours(folder, stem, state.step)):
+                if folder is save_dir and not self._still_ours(folder, stem, state.step):
                     continue
+                remove_unfinished(folder, [f"{stem}{suffix}" for suffix in (*WEIGHT_SUFFIXES, ".json")])
                 publish_file(
                     folder / f"{stem}.safetensors",
                     lambda file: save_safetensors(tensors, cast(BinaryIO, file), metadata),

@@ -20,7 +20,7 @@ from engine.run.attempts import begin_attempt, next_attempt, size_of
 from engine.run.exit_codes import WorkerExit
 from engine.run.folder import RunFolder
 from engine.run.lock import RunLock
-from engine.run.supervisor import take_lock
+from engine.run.taking_lock import take_lock
 from engine.worker import train
 
 _KEY, _HEARD = "minimind/run", "minimind/heard"

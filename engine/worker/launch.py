@@ -8,6 +8,7 @@ when a rank is gone without a word it says in the run's status which one, and wh
 import argparse
 import contextlib
 import os
+import select
 import shutil
 import signal
 import socket
@@ -25,7 +26,7 @@ from engine.language import _
 from engine.run.exit_codes import WorkerExit
 from engine.run.folder import RunFolder
 from engine.run.meeting import Meeting, announce, announced_endpoint, withdraw
-from engine.run.rank_errors import FOLDER_VARIABLE, RankError, read_errors
+from engine.run.rank_errors import FOLDER_VARIABLE, LAUNCHER_VARIABLE, RankError, read_errors
 from engine.run.schema import EventKind, Manifest, Reason, State
 from engine.run.status import read_status
 from engine.run.trainer_log import soften_output
@@ -44,6 +45,7 @@ _END_SECONDS = 30
 _MEETING_SECONDS = 1800
 """How long one machine waits for the others before it gives up, at least."""
 _WORD_SECONDS = 5.0
+_FORWARD_SECONDS = 0.1
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     folder = RunFolder(asked.folder.absolute())
     lock = keep_lock_here()
-    forward_stops()
+    forward_stops(folder, asked.node_rank)
     let_waiting_threads_sleep()
     ranks = Machine(folder, asked.attempt, asked.node_rank, asked.rdzv)
     try:
@@ -74,23 +76,42 @@ def main(arguments: list[str] | None = None) -> int:
     return WorkerExit.DONE if failure is None else WorkerExit.FAILED
 
 
-def forward_stops() -> None:
-    """From now on SIGTERM and SIGINT reach the ranks that this process starts, once each; it lives on itself."""
+def forward_stops(folder: RunFolder, machine: int) -> None:
+    """From now on SIGTERM and SIGINT reach the ranks that this process starts, once each; it lives on itself.
+
+    Rank 0 stops for all. It gets a stop as soon as it can take one, which its word in the run's status tells: before,
+    the signal would end it. The ranks of another machine than the first one ignore it.
+    """
     read_end, write_end = os.pipe()
 
     def note(number: int, _frame: FrameType | None) -> None:
         os.write(write_end, bytes([number]))
 
     def forward() -> None:
-        while number := os.read(read_end, 1):
+        number = 0
+        reached: set[int] = set()
+        while True:
+            if select.select([read_end], [], [], _FORWARD_SECONDS if number else None)[0]:
+                number = os.read(read_end, 1)[0]
+                reached.clear()
             for child in psutil.Process().children():
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    child.send_signal(number[0])
+                if child.pid not in reached and (machine > 0 or _is_ready(folder, child.pid)):
+                    reached.add(child.pid)
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        child.send_signal(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, note)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     threading.Thread(target=forward, name="forward-stops", daemon=True).start()
+
+
+def _is_ready(folder: RunFolder, pid: int) -> bool:
+    """Whether this process is the rank that writes the status, by what the status says."""
+    with contextlib.suppress(OSError):
+        status = read_status(folder.status)
+        return status is not None and status.worker is not None and status.worker.pid == pid
+    return False
 
 
 class Machine:
@@ -113,6 +134,7 @@ class Machine:
         config = self._config()
         (self._place / f"machine-{self._number}").mkdir(parents=True, exist_ok=True)
         os.environ[FOLDER_VARIABLE] = str(self._place)
+        os.environ[LAUNCHER_VARIABLE] = str(os.getpid())
         rank: list[Any] = ["-P", "-m", RANK_MODULE, str(self._folder.path), "--attempt", str(self._attempt)]
         try:
             elastic_launch(config, sys.executable)(*rank)

@@ -15,7 +15,7 @@ from engine.language import _
 from engine.run.exit_codes import WorkerExit
 from engine.run.parent_watch import ParentWatch
 from engine.run.process import identify
-from engine.run.rank_errors import leave_error
+from engine.run.rank_errors import LAUNCHER_VARIABLE, leave_error
 from engine.run.replay_script import read_script
 from engine.run.schema import EventKind, Reason, State
 from engine.run.silent_link import SilentLink
@@ -127,7 +127,10 @@ def _follow(link: WorkerLink) -> WorkerExit:
 
 def _end_with_launcher() -> None:
     """A rank whose launcher was killed ends at once: nobody else would end it."""
-    launcher = identify(os.getppid())
+    parent = os.getppid()
+    if os.environ.get(LAUNCHER_VARIABLE, str(parent)) != str(parent):  # it was killed while this process began
+        os._exit(WorkerExit.FAILED)
+    launcher = identify(parent)
 
     def end() -> None:
         os._exit(WorkerExit.FAILED)
