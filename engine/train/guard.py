@@ -83,6 +83,9 @@ class Guard:
         if measured.finite:
             spike = self._detector.observe(measured.loss, measured.grad_norm, rows.share)
             policy = self._settings.spikes
+            if self._state.spikes.in_a_row >= PATIENCE and (spike is None or policy in ("warn", "off")):
+                self._accept(measured, lr)
+                return Verdict.MAKE
             if spike is None or policy == "off":
                 return Verdict.MAKE
             fault = Fault(step, spike.what, lr, self._dtype, spike=spike)
@@ -198,20 +201,23 @@ class Guard:
 
     def _warn(self, fault: Fault, measured: Measured, rows: Rows, deal: Deal, should_stop: Callable[[], bool]) -> None:
         spikes = self._state.spikes
-        if spikes.in_a_row >= PATIENCE:
-            message = sentences(
-                _("The loss or gradient has stood out for {n} updates: this is no spike. {what}").format(
-                    n=spikes.in_a_row, what=fault.what()
-                ),
-                before(spikes),
-                self._advice(fault, None),
-            )
-            self._detector.accept(fault.step)
-            self._tell(fault, measured, message, None)
-        elif spikes.in_a_row == 1 and (spikes.told_at == 0 or fault.step - spikes.told_at >= QUIET_UPDATES):
+        if spikes.in_a_row == 1 and (spikes.told_at == 0 or fault.step - spikes.told_at >= QUIET_UPDATES):
             spikes.told_at = fault.step
             findings = self._examine(fault, measured, rows, deal, should_stop)
             self._tell(fault, measured, sentences(fault.what(), _in_words(findings)), findings)
+
+    def _accept(self, measured: Measured, lr: float) -> None:
+        """What has stood out for so long is how it is now: say so, once."""
+        spikes, step = self._state.spikes, self._state.step + 1
+        self._detector.accept(step)
+        if self._settings.spikes == "off":
+            return
+        fault = Fault(step, "loss", lr, self._dtype)
+        message = _(
+            "This is no spike: the loss or gradient stands out since update {since}, {n} updates ago. The loss is "
+            "{now:.4g}, before that it was {usual:.4g}."
+        ).format(since=spikes.lost_at, n=PATIENCE, now=measured.loss, usual=spikes.lost_usual)
+        self._tell(fault, measured, sentences(message, self._advice(fault, None)), None)
 
     def _act(
         self,

@@ -24,6 +24,9 @@ one nat: a learning rate far too high shows in its first updates."""
 PATIENCE = 50
 """So many updates in a row that stand out are no spike, but how it is now."""
 
+BACK = 1.1
+"""The loss has come back from a spike when it is at most this times what was usual before."""
+
 LOSS_SHARE, LOSS_LEAST = 0.0125, 0.025
 """The loss's spread is taken for this share of its median, and for so many nats, at least: a curve without noise makes
 nothing of a ripple."""
@@ -38,7 +41,8 @@ _CONSISTENT = 1.4826
 class SpikeState:
     """What is usual so far; plain numbers, saved in every checkpoint.
 
-    losses, log_norms: of the last updates that did not stand out, oldest first. in_a_row: the last updates that did.
+    losses, log_norms: of the last updates that did not stand out, oldest first. in_a_row: updates since one stood out
+    and the loss has not come back.
     usual: the median loss before them. told_at: the update of which a person was last told.
     lost_at, lost_usual: the update from which on what stood out became usual, and the loss before.
     """
@@ -82,6 +86,9 @@ class SpikeDetector:
         """
         state, log_norm = self.state, math.log(max(norm, 1e-30))
         spike = self._loss(loss, share) or self._gradient(norm, log_norm, share)
+        if spike is None and state.in_a_row and loss > min(BACK * state.usual, self.limit(share)):
+            state.in_a_row += 1  # on its way back at best
+            return None
         if spike is None:
             state.in_a_row = 0
             if share >= 1.0:

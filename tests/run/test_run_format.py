@@ -62,7 +62,7 @@ def names_after(words: str) -> list[str]:
         ("last; it carries what every line does", schema.CheckpointRecord, True),
         ("The course of the learning rate is", schema.CourseRecord, False),
         ("Written by whoever looks at the run", Annotations, False),
-        ("What the guard of the run decided", guard_record.GuardRecord, False),
+        ("anything that follows from it", guard_record.GuardRecord, False),
         ("A rollback:", guard_record.Rollback, False),
         ("An autopsy:", guard_record.Autopsy, False),
         ("A document:", guard_record.NamedDocument, False),

@@ -15,7 +15,7 @@ OTHER = {
     "sample_prompts": ("x",), "data_path": "x", "tokenizer": "x", "text_field": "x", "from_weight": "x",
     "save_dir": "x", "time_budget": 60, "save_weight": "x", "wandb_project": "x", "num_experts_per_tok": 3,
     "num_shared_experts": 2, "moe_intermediate_size": 64, "norm_topk_prob": False, "aux_loss": "batch",
-    "aux_loss_coef": 0.1, "router_z_loss_coef": 0.1,
+    "aux_loss_coef": 0.1, "router_z_loss_coef": 0.1, "nonfinite": "stop", "spikes": "skip",
 }  # fmt: skip
 
 

@@ -51,19 +51,18 @@ GRADIENT = (
 )
 """The loss of a micro-batch with the tokens is finite, its gradient is not."""
 
-WEIGHTS = """
-    from engine.train.optimizers import ModelOptimizer
-    step, seen = ModelOptimizer.step, []
-    def broken(self):
-        step(self)
-        seen.append(1)
-        if len(seen) == {update} and not os.path.exists({marker!r}):
+KILLED = """
+    import signal
+    import engine.train.guard as guard
+    write = guard.write_guard
+    def write_and_die(folder, record):
+        write(folder, record)
+        if record.rollbacks and not os.path.exists({marker!r}):
             open({marker!r}, 'w').close()
-            with torch.no_grad():
-                self.parameters[1].view(-1)[0] = float('{value}')
-    ModelOptimizer.step = broken
+            os.kill(os.getpid(), signal.SIGKILL)
+    guard.write_guard = write_and_die
 """
-"""The step of the process's `update`-th update leaves one weight not finite, once for all processes."""
+"""The process is killed once, right after a decision to go back was written."""
 
 
 def poison(folder: Path, what: str, **values: object) -> None:

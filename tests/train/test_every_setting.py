@@ -147,6 +147,7 @@ EFFECTS = {
     "grad_clip": (0.5, lambda trainer: trainer.updater.grad_clip, {}),
     "seed": (7, lambda trainer: (first_weights(trainer), trainer.stream.seed), {}),
     "nonfinite_limit": (5, gives_up_after, {}),
+    "spike_threshold": (5.0, lambda trainer: trainer.guard._detector.threshold, {}),
     "schedule": ("constant", rate(9), {}),
     "warmup_steps": (5, rate(0), {}),
     "min_lr_ratio": (0.9, rate(9), {}),
@@ -172,7 +173,8 @@ EFFECTS = {
 BY_BEHAVIOUR = {  # proved by a test of its own below
     "bad_lines": "", "bad_lines_limit": "", "num_workers": "", "device": "", "compile": "", "from_weight": "",
     "nproc": "train/test_several_processes.py", "nnodes": "", "rank_timeout": "",
-    "keep_checkpoints": "", "save_dir": "", "save_weight": "",
+    "nonfinite": "train/test_guard.py", "spikes": "train/test_guard.py", "rollback_lr_scale": "train/test_guard.py",
+    "rollback_limit": "train/test_guard.py", "keep_checkpoints": "", "save_dir": "", "save_weight": "",
     "use_wandb": "", "use_swanlab": "", "use_tensorboard": "", "wandb_project": "",
 }  # fmt: skip
 

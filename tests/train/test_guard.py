@@ -1,4 +1,4 @@
-"""Faults of numbers in one process: each policy, what is named, what is never saved, and that watching changes nothing."""
+"""Faults of numbers in one process: each policy, what is named, what is never saved; watching changes nothing."""
 
 import json
 import math
@@ -116,11 +116,12 @@ def test_no_document_is_blamed_for_what_all_rows_share_or_what_does_not_repeat(w
 
 def test_a_run_that_was_warned_is_bit_for_bit_the_one_that_was_not_watched(workshop, poison):
     poison(lambda loss: loss * 40)
-    watched, blind = (workshop.make(eval_interval=0, epochs=4, spikes=policy) for policy in ("warn", "off"))
+    watched, blind = (workshop.make(eval_interval=0, epochs=3, spikes=policy) for policy in ("warn", "off"))
     trainers = [workshop.train(run) for run in (watched, blind)]
-    assert [event["found"] for event in events(watched, "guard")] == ["loss"] and not events(blind, "guard")
-    (autopsy,) = read_guard(watched).autopsies
-    assert LINE in [one.line for one in autopsy.documents] and not blind.guard.exists()
+    told = [(event["step"], event["found"]) for event in events(watched, "guard")]
+    assert told == [(5, "loss"), (28, "loss")] and not events(blind, "guard")  # not again within 20 updates
+    for autopsy in read_guard(watched).autopsies:
+        assert LINE in [one.line for one in autopsy.documents] and not blind.guard.exists()
     ours, theirs = map(final_weights, (watched, blind))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert logged(watched) == logged(blind)
@@ -135,7 +136,8 @@ def test_a_spike_by_nothing_but_the_data_is_traced_to_its_lines(workshop):
     for line in noise:
         lines[line - 1] = json.dumps({"text": "".join(chr(0x4E00 + (line * 97 + 31 * i) % 900) for i in range(60))})
     workshop.texts.write_text("\n".join(lines) + "\n")
-    run = workshop.make(eval_interval=0, epochs=3, batch_size=4, accumulation_steps=1, spike_threshold=3.0)
+    small = {"batch_size": 4, "accumulation_steps": 1, "pack": False, "max_seq_len": 64}
+    run = workshop.make(eval_interval=0, save_interval=0, epochs=4, spike_threshold=3.0, **small)
     workshop.train(run)
     named = {one["line"] for event in events(run, "guard") for one in event["documents"]}
     assert named and named <= set(noise), named
@@ -143,7 +145,7 @@ def test_a_spike_by_nothing_but_the_data_is_traced_to_its_lines(workshop):
 
 def test_a_skipped_spike_changes_no_weight(workshop, poison):
     poison(lambda loss: loss * 40)
-    run = workshop.make(eval_interval=0, epochs=4, spikes="skip")
+    run = workshop.make(eval_interval=0, spikes="skip")
     trainer = workshop.trainer(run)
     advance, seen = trainer._advance, {}
 
@@ -155,10 +157,10 @@ def test_a_skipped_spike_changes_no_weight(workshop, poison):
     with trainer.stream:
         trainer.run()
     skipped = [event["step"] for event in events(run, "guard")]
-    assert len(skipped) == 2 and trainer.state.skipped == 2
-    for step in seen:
+    assert skipped == [5, 16] and trainer.state.skipped == 2
+    for step, weights in seen.items():
         if step > 1:
-            assert torch.equal(seen[step], seen[step - 1]) == (step in skipped), step
+            assert torch.equal(weights, seen[step - 1]) == (step in skipped), step
 
 
 def test_a_rollback_goes_past_the_rows_with_a_smaller_rate_and_twice_if_need_be(workshop, poison):
@@ -188,7 +190,7 @@ def test_a_rollback_goes_past_the_rows_with_a_smaller_rate_and_twice_if_need_be(
 @pytest.mark.parametrize("at", ["before the decision is written", "after it"])
 def test_an_interruption_within_a_rollback_changes_nothing(workshop, poison, monkeypatch, at):
     poison(lambda loss: loss * math.nan)
-    straight, run = (workshop.make(eval_interval=0, nonfinite="rollback") for _run in range(2))
+    straight, run = (workshop.make(eval_interval=0, nonfinite="rollback", epochs=1) for _run in range(2))
     train_through(workshop, straight)
     from engine.train import guard
 
@@ -211,7 +213,7 @@ def test_an_interruption_within_a_rollback_changes_nothing(workshop, poison, mon
     train_through(workshop, run)
     ours, theirs = final_weights(run), final_weights(straight)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    assert [one.step for one in read_guard(run).rollbacks] == [5, 16]
+    assert [one.step for one in read_guard(run).rollbacks] == [5]
 
 
 def test_stopped_between_rollbacks_and_resumed_it_ends_bit_for_bit_the_same(workshop, poison):
@@ -225,7 +227,7 @@ def test_stopped_between_rollbacks_and_resumed_it_ends_bit_for_bit_the_same(work
     train_through(workshop, run)
     ours, theirs = final_weights(run), final_weights(straight)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    assert logged(run) == logged(straight)
+    assert repr(logged(run)) == repr(logged(straight))  # a NaN equals none
 
 
 def test_rollbacks_have_a_limit_and_the_end_says_what_to_change(workshop, poison):
@@ -233,8 +235,8 @@ def test_rollbacks_have_a_limit_and_the_end_says_what_to_change(workshop, poison
     run = workshop.make(eval_interval=0, nonfinite="rollback", rollback_limit=1)
     status = train_through(workshop, run).link.status
     assert (status.state, status.reason) == (State.FAILED, Reason.DIVERGED)
-    for words in ("update 16", "rollback_limit", "median of the last", f"line {LINE}", "--learning_rate", "warmup_steps",
-                  "runs exclude", "step 12"):  # fmt: skip
+    told = ("update 16", "rollback_limit", "median of the last", f"line {LINE}", "--learning_rate", "runs exclude")
+    for words in (*told, "warmup_steps", "step 12"):
         assert words in status.message, words
 
 
@@ -243,7 +245,7 @@ def test_a_stop_saves_what_was_made_and_a_resume_meets_it_again(workshop, poison
     run = workshop.make(eval_interval=0, nonfinite="stop")
     trainer = workshop.train(run)
     assert (trainer.link.status.state, trainer.link.status.reason) == (State.FAILED, Reason.DIVERGED)
-    assert [info.step for info in scan(run)][0] == 4 == trainer.state.step
+    assert scan(run)[0].step == 4 == trainer.state.step
     assert workshop.train(run).link.status.reason == Reason.DIVERGED
     record = read_guard(run)
     record.exclude(record.autopsies[-1].documents)
@@ -350,7 +352,7 @@ def test_weights_to_begin_with_must_be_numbers(workshop, tmp_path):
     workshop.train(first)
     path = first.weights / "pretrain_16.pth"
     weights = torch.load(path, weights_only=True)
-    weights["model.embed_tokens.weight"][5, 3] = math.nan
+    weights["model.norm.weight"][3] = math.nan
     torch.save(weights, tmp_path / "bad.pth")
     run = workshop.make(from_weight=str(tmp_path / "bad.pth"))
     with pytest.raises(UserError, match="not finite"):
@@ -375,17 +377,15 @@ def test_a_learning_rate_that_explodes_is_told_at_once_and_at_the_end(workshop):
     status = workshop.train(run).link.status
     first, later = events(run, "guard")
     assert first["step"] == 2 and "it is not single documents" in first["message"] and first["documents"] == []
-    assert "no spike" in later["message"] and "--learning_rate 0.001" in later["message"]
+    assert "This is no spike" in later["message"] and "--learning_rate 0.001" in later["message"]
     assert status.state is State.FINISHED and "never came back" in status.message
-    stopped = workshop.make(learning_rate=10, eval_interval=0, spikes="stop")
-    assert workshop.train(stopped).link.status.reason == Reason.DIVERGED
-    mended = workshop.make(learning_rate=10, eval_interval=0, spikes="rollback", rollback_lr_scale=1e-3)
+    mended = workshop.make(learning_rate=10, eval_interval=0, epochs=1, spikes="rollback", rollback_lr_scale=1e-3)
     assert train_through(workshop, mended).link.status.state is State.FINISHED
-    assert logged(mended)[-1][1] < 5
+    assert logged(mended)[-1][1] < 6
 
 
 def test_a_healthy_run_hears_nothing(workshop):
-    run = workshop.make(eval_interval=0, epochs=12)
+    run = workshop.make(eval_interval=0, epochs=5)
     workshop.train(run)
     assert not events(run, "guard", "warning") and not run.guard.exists()
 
@@ -399,8 +399,8 @@ def test_a_fork_inherits_what_is_excluded_and_passed_over(workshop, poison):
     record.exclude([cache_line])
     write_guard(run, record)
     workshop.train(run)
-    same = make_fork(plan_fork(run, {"save_interval": 5}, step=4))
-    other = make_fork(plan_fork(run, {"seed": 7}, step=4))
+    same = make_fork(plan_fork(run, 4, {"save_interval": 5}))
+    other = make_fork(plan_fork(run, 4, {"seed": 7, "epochs": 2}))
     assert [one.attempt for one in read_guard(same).rollbacks] == [0] and read_guard(other).rollbacks == []
     assert read_guard(other).excluded == read_guard(same).excluded == read_guard(run).excluded
     workshop.train(same)
