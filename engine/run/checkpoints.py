@@ -209,10 +209,11 @@ def best(infos: Iterable[CheckpointInfo]) -> CheckpointInfo | None:
     return min(judged, key=lambda entry: entry[:2])[2] if judged else None
 
 
-def verify(info: CheckpointInfo, on_bytes: Callable[[int], None] | None = None) -> str:
+def verify(info: CheckpointInfo, on_bytes: Callable[[int], None] | None = None, *, run: str | None = None) -> str:
     """Hash all files of a checkpoint against its record: what is wrong in words, empty when all holds.
 
-    `on_bytes` hears of each chunk's size, for progress.
+    `on_bytes` hears of each chunk's size, for progress. `run` is the id that the manifest beside it has: a checkpoint
+    that another run saved is none of this one's, however whole it is.
     """
     record = info.record
     if record is None:
@@ -221,6 +222,8 @@ def verify(info: CheckpointInfo, on_bytes: Callable[[int], None] | None = None) 
         return _("its format {theirs} is newer than {ours}").format(theirs=record.format, ours=FORMAT)
     if record.step != info.step or not record.files:
         return _("{file} does not belong to it").format(file=RECORD)
+    if run and record.run not in (None, run):
+        return _("run {run} saved it").format(run=record.run)
     for name, expected in record.files.items():
         try:
             path = info.path / _file_name(name)
@@ -247,9 +250,12 @@ def newest_valid(
     where it lies now. None when there is no valid one. Raises OSError when a bad one cannot be renamed, UserError for
     one of a newer format: it is whole, only not to be read by this version.
     """
+    run = None
+    with contextlib.suppress(UserError):
+        run = folder.read_manifest().id
     for info in scan(folder):
         refuse_newer(info, folder)
-        problem = verify(info, on_bytes)
+        problem = verify(info, on_bytes, run=run)
         if not problem:
             return info
         on_bad(info, problem, set_aside(info.path))
@@ -307,7 +313,7 @@ def copy_checkpoint(
             if staging.add(name, functools.partial(_link_or_copy, source), on_bytes) != expected:
                 problem = verify(info) or _("{file} was damaged while it was copied").format(file=name)
                 raise CheckpointError(_("{path}: {problem}.").format(path=source, problem=problem))
-        fields = record.model_dump(exclude={"files", "attempt", "step", "t"}) | {"attempt": 0} | changes
+        fields = record.model_dump(exclude={"files", "attempt", "step", "t"}) | {"attempt": 0, "run": None} | changes
         return staging.commit(**fields)
     raise AssertionError("unreachable")
 

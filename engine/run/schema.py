@@ -379,6 +379,8 @@ class CheckpointRecord(Record):
     """checkpoint.json: written last; without it a checkpoint does not count."""
 
     format: int = FORMAT
+    run: str | None = None
+    """The id of the run that saved it; None where it was taken over, or an older version wrote it."""
     files: dict[str, FilePrint]
     epoch: int | None = None
     tokens: int | None = None

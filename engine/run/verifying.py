@@ -105,7 +105,7 @@ def _look_at_settings(folder: RunFolder) -> tuple[int, Finding]:
 def _look_at_checkpoint(
     info: CheckpointInfo, manifest: Manifest | None, on_bytes: Callable[[int], None] | None
 ) -> Finding:
-    problem = verify(info, on_bytes)
+    problem = verify(info, on_bytes, run=None if manifest is None else manifest.id)
     facts: dict[str, Any] = {"step": info.step, "bytes": info.size, "path": str(info.path)}
     if problem and not info.path.exists():
         return Finding("checkpoint", info.name, "note", _("the run deleted it meanwhile"), facts)

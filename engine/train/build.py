@@ -348,6 +348,7 @@ def _speed(
 
 def _save_plan(settings: Settings, manifest: Manifest) -> SavePlan:
     return SavePlan(
+        run=manifest.id,
         save_interval=settings.save_interval,
         save_minutes=settings.save_minutes,
         keep_checkpoints=settings.keep_checkpoints,

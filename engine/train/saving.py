@@ -49,8 +49,11 @@ class Identity:
 
 @dataclass(frozen=True)
 class SavePlan:
-    """When and where to save; the settings of the same names. `save_dir` is None when nothing is published outside."""
+    """When and where to save; the settings of the same names. `save_dir` is None when nothing is published outside.
+    `run` is the id in the manifest: the folder may have another name by now.
+    """
 
+    run: str
     save_interval: int
     save_minutes: float
     keep_checkpoints: int
@@ -127,6 +130,7 @@ class Saver:
                 self._link.sync()  # a resume at this step must find the log complete up to it
                 info = staging.commit(
                     attempt=self._link.attempt,
+                    run=self._plan.run,
                     epoch=state.epoch,
                     row=state.row,
                     row_count=self._identity.row_count,

@@ -34,12 +34,16 @@ def test_all_bad_ones_are_named_and_set_aside_and_the_last_good_one_is_used(work
     shutil.copy(straight.checkpoints / "step-00000006" / "checkpoint.json", at[8] / "checkpoint.json")
     shutil.copy(straight.checkpoints / "step-00000006" / "checkpoint.json", at[6] / "checkpoint.json")
 
+    other = workshop.make(save_interval=18, learning_rate=5e-3)  # of the same data and shape: its hashes hold
+    workshop.train(other, (19, 0))
+    shutil.copytree(other.checkpoints / "step-00000018", run.checkpoints / "step-00000018")
+
     end = train_to_the_end(run)
     assert end.state is State.FINISHED
     record = run.read_manifest().attempts[-1]
     assert (record.from_checkpoint, record.exact) == ("step-00000004", True)
     bad = {line["bad_step"]: line for line in read_lines(run.events) if line["kind"] == "checkpoint_bad"}
-    assert sorted(bad) == [6, 8, 10, 12, 14, 16, 17]
+    assert sorted(bad) == [6, 8, 10, 12, 14, 16, 17, 18] and other.id in bad[18]["problem"]
     for step, words in {17: "model.safetensors", 16: "bytes", 14: "model.safetensors", 12: "checkpoint.json"}.items():
         assert words in bad[step]["problem"]
     assert all((run.checkpoints / line["set_aside"]).is_dir() for line in bad.values())
