@@ -111,7 +111,6 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(data)
 
 
-
 def test_bad_ones_of_one_step_are_all_kept(folder: RunFolder) -> None:
     for number in (1, 2):
         flip_a_bit(save(folder, 10).path / "trainer.pth")
