@@ -7,7 +7,7 @@ from engine.run.clock import awake_seconds, seconds_since
 from engine.run.folder import RunFolder
 from engine.run.lock import holder_of
 from engine.run.phase_words import phase_word
-from engine.run.process import is_alive, is_here, rebooted_since
+from engine.run.process import is_alive, is_frozen, is_here, rebooted_since
 from engine.run.schema import FINAL_STATES, INFERRED_STATES, Phase, State, Status
 from engine.run.status import read_status
 
@@ -94,7 +94,27 @@ def observe(folder: RunFolder) -> Observation:
             silent,
             idle,
         )
-    return _alive(status, _("Its processes live."), silent, idle)
+    frozen = _frozen_words(status)
+    if frozen and not _trains_all_the_same(status):
+        return Observation(State.STALLED, frozen, _("Its processes live, and one is stopped."), status, silent, idle)
+    return _alive(status, _("Its processes live."), silent, idle, warning=frozen)
+
+
+def _frozen_words(status: Status) -> str:
+    """Which of its processes a signal has stopped, and how it goes on; empty when none is."""
+    names = {_("worker"): status.worker, _("supervisor"): status.supervisor}
+    return " ".join(
+        _("Its {name}, process {pid}, was frozen by a signal (SIGSTOP); it goes on after: kill -CONT {pid}").format(
+            name=name, pid=process.pid
+        )
+        for name, process in names.items()
+        if process is not None and is_frozen(process)
+    )
+
+
+def _trains_all_the_same(status: Status) -> bool:
+    """Whether the worker does its work, though nobody could speak for it should it end."""
+    return status.state is State.RUNNING and status.worker is not None and not is_frozen(status.worker)
 
 
 def _without_status(folder: RunFolder) -> Observation:
@@ -142,7 +162,7 @@ def _by_heartbeat(status: Status, silent: float | None, idle: float | None) -> O
     return _alive(status, how, silent, idle)
 
 
-def _alive(status: Status, how: str, silent: float | None, idle: float | None) -> Observation:
+def _alive(status: Status, how: str, silent: float | None, idle: float | None, *, warning: str = "") -> Observation:
     least = STALL_LEAST_SECONDS.get(status.phase or "", _STALL_LEAST)
     allowed = max(least, STALL_INTERVALS * (status.usual_interval or 0.0))
     if status.state is not State.PAUSED and idle is not None and idle > allowed:
@@ -153,7 +173,10 @@ def _alive(status: Status, how: str, silent: float | None, idle: float | None) -
             step=status.step,
         )
         return Observation(State.STALLED, message, how, status, silent, idle)
-    message = (status.message or _live_words(status)) + _next_attempt_words(status)
+    if silent is not None and silent > SILENCE_SECONDS:
+        message = _("It has given no sign of life for {age}, though its processes live.").format(age=_words(silent))
+        return Observation(State.STALLED, message, how, status, silent, idle)
+    message = warning or (status.message or _live_words(status)) + _next_attempt_words(status)
     return Observation(status.state, message, how, status, silent, idle)
 
 

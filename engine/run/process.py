@@ -44,6 +44,23 @@ def is_alive(identity: ProcessIdentity) -> bool | None:
     return abs(start - identity.start) <= _START_TOLERANCE
 
 
+def is_frozen(identity: ProcessIdentity) -> bool:
+    """Whether the process lives here and was stopped by a signal (SIGSTOP, Ctrl-Z, a debugger): it does nothing."""
+    if not is_alive(identity):
+        return False
+    if sys.platform != "linux":
+        psutil: Any = import_module("psutil")
+        try:
+            return bool(psutil.Process(identity.pid).status() == psutil.STATUS_STOPPED)
+        except psutil.Error:
+            return False
+    try:
+        stat = Path(f"/proc/{identity.pid}/stat").read_bytes()
+    except OSError:
+        return False
+    return stat[stat.rindex(b")") + 2 :][:1] in (b"T", b"t")
+
+
 def rebooted_since(identity: ProcessIdentity) -> bool:
     """Whether a host of this name was started anew since the process was seen: it may be this one."""
     return identity.host == _host() and bool(identity.boot) and identity.boot != _boot_id()

@@ -6,6 +6,7 @@ from pathlib import Path
 from engine.language import _
 from engine.run.exit_codes import WorkerExit
 from engine.run.folder import RunFolder
+from engine.run.memory_limit import limit_words
 from engine.run.schema import Outcome, Reason, State
 from engine.run.trainer_log import last_lines
 
@@ -33,7 +34,9 @@ def words_of_exit(code: int, oom_kills_before: int) -> str:
             "smaller batch_size or max_seq_len needs less."
         )
     if code in (-signal.SIGSEGV, -signal.SIGILL, -signal.SIGABRT, -signal.SIGFPE):
-        return _("The worker crashed in native code ({name}).").format(name=name)
+        told = _("The worker crashed in native code ({name}).").format(name=name)
+        limit = limit_words()  # native code does not always survive memory that it cannot have
+        return told + (" " + limit + " " + _("Memory may have run out.") if limit else "")
     if code == -signal.SIGBUS:
         return _("The worker crashed on mapped memory (SIGBUS): a disk is full, or a file it maps was cut short.")
     return _("The worker was ended by a signal ({name}) that did not come from its supervisor.").format(name=name)

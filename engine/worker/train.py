@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from engine.errors import UserError
 from engine.language import _
 from engine.run.exit_codes import WorkerExit
+from engine.run.memory_limit import memory_limit, words_of_memory
 from engine.run.parent_watch import ParentWatch
+from engine.run.phase_words import phase_word
 from engine.run.process import identify
 from engine.run.rank_errors import LAUNCHER_VARIABLE, leave_error
 from engine.run.replay_script import read_script
-from engine.run.schema import EventKind, Reason, State
+from engine.run.schema import EventKind, Phase, Reason, State
 from engine.run.silent_link import SilentLink
 from engine.run.trainer_log import soften_output
 from engine.run.worker_link import WorkerLink
@@ -56,6 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
         if about_others or for_memory:  # the launcher, which sees all ranks, says what comes of it
             sys.stdout.flush()
             os._exit(WorkerExit.FAILED)
+        if told := words_of_memory(error, phase_word(link.status.phase or Phase.LOADING)):
+            # under a limit another attempt would meet it again
+            return _fail(link, Reason.USER_ERROR if memory_limit() else Reason.ERROR, told)
         return _fail(link, Reason.ERROR, message)
 
 
