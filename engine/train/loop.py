@@ -327,7 +327,7 @@ class Trainer:
             self.link.event(EventKind.CHECKPOINT_FAILED, self.state.step, message=problem)
             self.link.update(message=problem)
         except NotFiniteError as error:
-            self.desk.stop = self.guard.weights_broken(error.names)
+            self.desk.stop = self.guard.instead_of(self.desk.stop, error.names)
             problem = self.desk.stop.message
         self._answer_saves(not problem, problem)
 
@@ -353,7 +353,8 @@ class Trainer:
 
     def _end(self, stop: Stop) -> Stop:
         """The last save, unless nothing has been made since the one before."""
-        self.desk.apply_scales()
+        if stop.save:  # else nothing keeps them, and whoever opens the next attempt refuses what has no answer
+            self.desk.apply_scales()
         self.guard.exclude(self.desk, at_end=True)
         if stop.save and self.state.step > 0 and (self.saver.last_step != self.state.step or self.desk.changed):
             try:
