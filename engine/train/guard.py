@@ -242,7 +242,9 @@ class Guard:
             self.stop = self._roll_back(fault, rows, findings)
         elif policy == "stop":
             self._tell(fault, measured, sentences(fault.what(), _in_words(findings)), findings)
-            end = _("The run stops, as asked; the update is not made.")
+            setting = "nonfinite" if fault.spike is None else "spikes"
+            end = _("The run stops before it, as asked; `minimind resume {run} --{setting} skip` goes past it.")
+            end = end.format(run=self._link.folder.id, setting=setting)
             self.stop = self._diverged(fault, findings, fault.what(), end, save=True)
         else:
             skipped = _("It is skipped: the weights are unchanged.")
