@@ -69,7 +69,7 @@ class Autopsy:
         self._updater = updater
         self._table = table
         self._tokenizer = tokenizer
-        self._source = source
+        self.source = source
         self._at_once = at_once
 
     def knows(self, text_hash: str) -> bool:
@@ -257,7 +257,7 @@ class Autopsy:
             ids = [int(token) for token in cache.document(document)[:START_TOKENS]]
             start = " ".join(self._tokenizer.decode(ids).split())[:START_CHARACTERS]
             found[document] = NamedDocument(
-                file=self._source,
+                file=self.source,
                 line=int(cache.lines[document]),
                 hash=f"{int(cache.text_hashes[document]):016x}",
                 loss=piece.nats / piece.tokens if piece.finite and piece.tokens else None,

@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any, Literal
 
 from engine.data.rows import Integers
+from engine.errors import UserError
 from engine.language import _
 from engine.run.clock import ActiveClock
 from engine.run.guard_record import KEPT_AUTOPSIES, GuardRecord, NamedDocument, Rollback, write_guard
@@ -151,10 +152,10 @@ class Guard:
             return self._roll_back(fault, rows, findings)
         return self._diverged(fault, findings, fault.what(), _("Nothing of that is saved."), save=False)
 
-    def instead_of(self, stop: Stop, names: list[str]) -> Stop:
-        """How a run ends whose last save was refused for its `names`; one that a person stopped stays stopped."""
+    def instead_of(self, stop: Stop | None, names: list[str]) -> Stop:
+        """How a run ends whose save was refused for its `names`; one that a person stopped stays stopped."""
         broken = self.weights_broken(names)
-        if stop.reason not in (Reason.REQUEST, Reason.SIGNAL, Reason.SUPERVISOR_LOST):
+        if stop is None or stop.reason not in (Reason.REQUEST, Reason.SIGNAL, Reason.SUPERVISOR_LOST):
             return broken
         return Stop(State.STOPPED, stop.reason, broken.message, save=False)
 
@@ -177,17 +178,18 @@ class Guard:
         """Answer requests to exclude documents; where some are new, the attempt ends: the next one trains without."""
         while desk.exclusions:
             request = desk.exclusions.pop(0)
-            source = self._link.folder.read_manifest().data_path or ""
-            asked = [NamedDocument(file=source, **document) for document in request.args["documents"]]
+            asked = [NamedDocument(file=self._autopsy.source, **one) for one in request.args["documents"]]
             strange = [document.line for document in asked if not self._autopsy.knows(document.hash)]
             if strange:
                 problem = _("Line {line} is no document that this run trains on.").format(line=strange[0])
                 desk.answer(request, False, problem)
                 continue
+            had = list(self._record.excluded)
             try:
                 fresh = self._record.exclude(asked)
                 write_guard(self._link.folder, self._record)
-            except Exception as error:
+            except (UserError, OSError) as error:
+                self._record.excluded = had
                 desk.answer(request, False, str(error))
                 continue
             desk.answer(request)
@@ -240,7 +242,9 @@ class Guard:
             self.stop = self._roll_back(fault, rows, findings)
         elif policy == "stop":
             self._tell(fault, measured, sentences(fault.what(), _in_words(findings)), findings)
-            end = _("The run stops, as asked; the update is not made.")
+            setting = "nonfinite" if fault.spike is None else "spikes"
+            end = _("The run stops before it, as asked; `minimind resume {run} --{setting} skip` goes past it.")
+            end = end.format(run=self._link.folder.id, setting=setting)
             self.stop = self._diverged(fault, findings, fault.what(), end, save=True)
         else:
             skipped = _("It is skipped: the weights are unchanged.")

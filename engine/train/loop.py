@@ -329,8 +329,9 @@ class Trainer:
         try:
             self.saves.save_between()
         except NotFiniteError as error:
-            self.desk.stop = self.guard.weights_broken(error.names)
+            self.desk.stop = self.guard.instead_of(self.desk.stop, error.names)
             self.saves.answer(False, self.desk.stop.message)
+
 
     def _finished(self) -> Stop:
         messages = {
@@ -345,7 +346,8 @@ class Trainer:
 
     def _end(self, stop: Stop) -> Stop:
         """The last save, unless nothing has been made since the one before."""
-        self.desk.apply_scales()
+        if stop.save:  # else nothing keeps them, and whoever opens the next attempt refuses what has no answer
+            self.desk.apply_scales()
         self.guard.exclude(self.desk, at_end=True)
         if stop.save and self.state.step > 0 and (self.saver.last_step != self.state.step or self.desk.changed):
             try:

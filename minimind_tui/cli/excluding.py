@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.data.split import choose_validation
-from engine.data.token_cache import TokenCache, existing_token_cache
+from engine.data.token_cache import TokenCache, existing_token_cache, open_token_cache
 from engine.data.tokenizer import Tokenizer
 from engine.errors import UserError
 from engine.language import _
@@ -68,18 +68,24 @@ def _at_lines(folder: RunFolder, places: Sequence[str]) -> list[NamedDocument]:
         raise UserError(_("{path} does not say which text and tokenizer to use.").format(path=folder.manifest))
     data = Path(manifest.data_path)
     lines = [_line_of(place, data) for place in places]
-    cache = existing_token_cache(
-        data,
-        Tokenizer.load(Path(manifest.tokenizer_path)),
-        cache_dir=cache_dir(),
-        text_field=settings.text_field,
-        bad_lines=settings.bad_lines,
-        bad_lines_limit=settings.bad_lines_limit,
-    )
-    if cache is None:
-        problem = _("The token cache of {path} is gone, or the file has changed: let the run go on once first.")
-        raise UserError(problem.format(path=data))
+    cache = _cache_of(data, Path(manifest.tokenizer_path), settings)
     return [_document(cache, settings, data, line) for line in lines]
+
+
+def _cache_of(data: Path, tokenizer_path: Path, settings: Settings) -> TokenCache:
+    """The text's token cache: the one there is, else the file is read once more (a run needs it again anyway)."""
+    tokenizer = Tokenizer.load(tokenizer_path)
+    wanted: dict[str, Any] = {
+        "cache_dir": cache_dir(),
+        "text_field": settings.text_field,
+        "bad_lines": settings.bad_lines,
+        "bad_lines_limit": settings.bad_lines_limit,
+    }
+    cache = existing_token_cache(data, tokenizer, **wanted)
+    if cache is None:
+        say(_("Reading {path} ...").format(path=data))
+        cache = open_token_cache(data, tokenizer, **wanted)
+    return cache
 
 
 def _line_of(place: str, data: Path) -> int:

@@ -19,6 +19,7 @@ from engine.train.autopsy import Autopsy
 from engine.train.optimizers import ModelOptimizer
 from engine.train.update import Updater
 from engine.worker.train import _train
+from minimind_tui.happenings import in_words
 
 LINE = 71
 """The poisonous document of these runs; in the first epoch its row belongs to update 5."""
@@ -185,6 +186,8 @@ def test_a_rollback_goes_past_the_rows_with_a_smaller_rate_and_twice_if_need_be(
     assert trainer.state.lr_scale == 0.25 and trainer.state.tokens == 2 * trainer.stream.rows.target_tokens
     told = events(run, "rollback")
     assert [one["passed_over"] for one in told] == [5, 16] and f"line {LINE}" in told[0]["message"]
+    shown = in_words(told[0])
+    assert shown is not None and shown.loud and shown.text.startswith("step 4  The loss of update 5 is not finite.")
 
 
 @pytest.mark.parametrize("at", ["before the decision is written", "after it"])
@@ -246,6 +249,7 @@ def test_a_stop_saves_what_was_made_and_a_resume_meets_it_again(workshop, poison
     trainer = workshop.train(run)
     assert (trainer.link.status.state, trainer.link.status.reason) == (State.FAILED, Reason.DIVERGED)
     assert scan(run)[0].step == 4 == trainer.state.step
+    assert f"minimind resume {run.id} --nonfinite skip" in trainer.link.status.message
     assert workshop.train(run).link.status.reason == Reason.DIVERGED
     record = read_guard(run)
     record.exclude(record.autopsies[-1].documents)

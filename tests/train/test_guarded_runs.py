@@ -86,7 +86,7 @@ def test_two_ranks_go_back_together(workshop, poisoned):
 
 
 def test_documents_are_excluded_while_it_runs(workshop):
-    run = workshop.make(epochs=20, eval_interval=0, save_interval=0)
+    run = workshop.make(epochs=12, eval_interval=0, save_interval=0)
     start_run(run)
     wait_for_step(run, 12)
     refused = ask(run, "exclude", {"documents": [{"line": 2, "hash": "0" * 16}]})
@@ -102,7 +102,6 @@ def test_documents_are_excluded_while_it_runs(workshop):
     first, second = run.read_manifest().attempts
     assert (first.reason, second.start_step, second.exact) == ("exclusion", first.end_step, False)
     assert any("excluded documents changed from 0 to 1" in reason for reason in second.why_inexact)
-    assert [step for step, _loss in logged(run)] == list(range(1, 201))
+    assert [step for step, _loss in logged(run)] == list(range(1, 121))
     tokens = [line["tokens"] for line in read_lines(run.metrics) if line["kind"] == "train"]
-    passes = [after - before for before, after in zip(tokens[9::10], tokens[19::10], strict=False)]
-    assert passes[-1] < passes[0] and len(set(passes)) <= 3
+    assert tokens[-1] - tokens[-11] < tokens[9]  # the last pass against the first
