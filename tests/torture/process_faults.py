@@ -37,7 +37,7 @@ from engine.run.trainer_log import open_log
 
 HERE = Path(__file__).parent
 PATIENCE = 180.0
-LOOK_SECONDS = 0.004
+LOOK_SECONDS = 0.01
 SURVIVOR_SECONDS = 15.0
 """How long a process of a run whose end is known may take to be gone: a worker without a supervisor looks twice a
 second, a rank without a launcher as well."""
@@ -108,7 +108,7 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         run = self.run_folder
-        while not self._done.wait(0.05):
+        while not self._done.wait(0.1):
             found = record_problems(run)
             for folder in published_in(run):
                 found += weight_problems(folder)
