@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from process_faults import Fault, Ordeal, start
+from process_faults import Fault, Ordeal
+from run_processes import start
 from torture_runs import LONG, TWO, Bench
 
 from engine.run.folder import RunFolder
