@@ -5,7 +5,8 @@ python tests/torture/fork_sweep.py [--kind dense-adamw] [--stride 1] [--offset 0
 An attempt here is the supervisor's part (lock, opening) and the worker's (all of it) in one process, so that one count
 runs through both. For each point: a new run is struck by SIGKILL there; what it left is looked at; it goes on, every
 second time struck again at a random point of that attempt; then it goes on to its end and is compared with a run that
-nothing disturbed. Prints one JSON object: points, kills by place, updates repeated, and every violation.
+nothing disturbed. Prints one JSON object: points, kills by place, updates repeated, and every violation. Ctrl-C ends it
+early.
 """
 
 import argparse
@@ -205,13 +206,15 @@ def main() -> int:
         os.chdir(folder)
         os.environ["MINIMIND_CACHE"] = str(Path(folder) / "cache")
         sweeper = Sweeper(Path(folder), asked.kind, asked.seed)
+        numbers = list(range(1 + asked.offset, sweeper.sweep.points + 1, asked.stride))
+        random.Random(asked.seed).shuffle(numbers)  # so that a part of them is a sample of all
         told = 0
-        for number in range(1 + asked.offset, sweeper.sweep.points + 1, asked.stride):
-            sweeper.strike(number)
-            print(
-                f"point {number} of {sweeper.sweep.points}", *sweeper.sweep.problems[told:], sep="\n", file=sys.stderr
-            )
-            told = len(sweeper.sweep.problems)
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C ends it early, with what it has
+            for done, number in enumerate(numbers, 1):
+                sweeper.strike(number)
+                progress = f"{done} of {len(numbers)}"
+                print(progress, *sweeper.sweep.problems[told:], sep="\n", file=sys.stderr, flush=True)
+                told = len(sweeper.sweep.problems)
         print(json.dumps(vars(sweeper.sweep)))
     return 1 if sweeper.sweep.problems else 0
 

@@ -16,8 +16,10 @@ from engine.run.jsonl_log import read_lines
 from engine.run.launch import apply_changes, plan_resume
 from engine.run.observe import observe
 from engine.run.rank_errors import LAUNCHER_VARIABLE
-from engine.run.schema import State
+from engine.run.schema import Reason, State
 from engine.run.start import start_run
+from engine.run.worker_link import WorkerLink
+from engine.worker import launch
 
 FIFTY = {"epochs": 7, "max_steps": 50, "learning_rate": 3e-3, "save_interval": 20, "eval_interval": 25}
 
@@ -176,3 +178,12 @@ def test_a_rank_whose_launcher_was_killed_while_it_began_ends_at_once(workshop):
     command = [sys.executable, "-m", "engine.worker.train", str(run.path), "--attempt", "1"]
     assert subprocess.run(command, env=environment, check=False).returncode == WorkerExit.FAILED
     assert not run.status.exists()  # nothing of it may follow the supervisor's last word
+
+
+def test_an_end_that_rank_0_wrote_without_a_supervisor_stays(workshop):
+    run = two(workshop)
+    begin_attempt(run, 1, 0, lambda done, total: None)
+    link = WorkerLink(run, 1, signals=False)
+    assert link.finish(State.STOPPED, Reason.SUPERVISOR_LOST, "saved") is WorkerExit.DONE
+    assert launch._code_of(run, 1) is WorkerExit.DONE
+    assert observe(run).state is State.STOPPED and observe(run).status.reason == Reason.SUPERVISOR_LOST
