@@ -100,6 +100,7 @@ def in_a_fork(
     pid = os.fork()
     if pid == 0:
         code = FAILED
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             log = os.open(run.trainer_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             os.dup2(log, 1)
@@ -202,6 +203,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell started it in the background
     with tempfile.TemporaryDirectory(prefix="torture-") as folder, speed_known():
         os.chdir(folder)
         os.environ["MINIMIND_CACHE"] = str(Path(folder) / "cache")
