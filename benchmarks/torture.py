@@ -138,6 +138,8 @@ def main() -> int:
                 lane.start()
             for lane in lanes:
                 lane.join()
+        except KeyboardInterrupt:
+            print("ended early: the runs that were being struck do not count")
         finally:
             for lane in lanes:
                 if lane.current is not None:
