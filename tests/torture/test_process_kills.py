@@ -58,8 +58,12 @@ def test_kills_and_stops_of_two_processes(bench: Bench) -> None:
         [
             Fault("loading", (("supervisor", "TERM"),), several=True),  # while the ranks begin
             Fault("point", point=("worker", "saving", 30, "self:KILL"), several=True),
-            Fault("training", (("worker", "KILL"),), several=True),  # the launcher
+            Fault("training", (("supervisor", "KILL"),), several=True),  # rank 0 has the last word, not the launcher
         ],
         several=True,
     )
-    assert [end for _at, *end in found] == [["stopped", "signal"], ["failed", "worker_died"], ["failed", "worker_died"]]
+    assert [end for _at, *end in found] == [
+        ["stopped", "signal"],
+        ["failed", "worker_died"],
+        ["stopped", "supervisor_lost"],
+    ]
