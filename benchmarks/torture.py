@@ -30,7 +30,8 @@ TESTS = Path(__file__).resolve().parents[1] / "tests" / "torture"
 sys.path.insert(0, str(TESTS))
 
 from fault_plans import plan  # noqa: E402
-from process_faults import Ordeal, Told, end_all, start  # noqa: E402
+from process_faults import Ordeal, Told  # noqa: E402
+from run_processes import end_all, start  # noqa: E402
 from torture_runs import KINDS, LONG, TWO, Bench  # noqa: E402
 
 from engine.run.folder import RunFolder  # noqa: E402
@@ -137,6 +138,8 @@ def main() -> int:
                 lane.start()
             for lane in lanes:
                 lane.join()
+        except KeyboardInterrupt:
+            print("ended early: the runs that were being struck do not count")
         finally:
             for lane in lanes:
                 if lane.current is not None:

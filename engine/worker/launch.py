@@ -27,7 +27,7 @@ from engine.run.exit_codes import WorkerExit
 from engine.run.folder import RunFolder
 from engine.run.meeting import Meeting, announce, announced_endpoint, withdraw
 from engine.run.rank_errors import FOLDER_VARIABLE, LAUNCHER_VARIABLE, RankError, read_errors
-from engine.run.schema import EventKind, Manifest, Reason, State
+from engine.run.schema import EventKind, Manifest, Outcome, Reason, State
 from engine.run.status import read_status
 from engine.run.trainer_log import soften_output
 from engine.run.worker_death import oom_kills, words_of_exit
@@ -256,8 +256,11 @@ def _code_of(folder: RunFolder, attempt: int, failure: tuple[Reason, str] | None
     """The exit code of what rank 0 left in the status; when it left nothing, `failure` is written there first."""
     with contextlib.suppress(OSError):
         status = read_status(folder.status)
-        if status is not None and status.attempt == attempt and status.outcome is not None:
-            return exit_of(status.outcome)
+        if status is not None and status.attempt == attempt:
+            if status.outcome is not None:
+                return exit_of(status.outcome)
+            if status.reason is not None:  # without a supervisor rank 0 has written the end itself
+                return exit_of(Outcome(state=status.state, reason=status.reason, message=status.message or ""))
     reason, message = failure or (Reason.WORKER_DIED, _("The ranks ended without saying how."))
     print(message, file=sys.stderr, flush=True)  # noqa: T201 - into trainer.log
     link = WorkerLink(folder, attempt, signals=False)

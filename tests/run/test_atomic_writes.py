@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.run.atomic import HashingFile, hash_file, publish_file, publish_path, write_atomic
+from engine.run.atomic import HashingFile, hash_file, publish_file, publish_path, remove_unfinished, write_atomic
 
 
 def refuse(*_arguments: object, **_options: object) -> int:
@@ -127,3 +127,28 @@ def test_publishing_replaces_in_one_step(tmp_path: Path) -> None:
     second = publish_path(target, lambda path: path.write_bytes(b"three") and None)
     assert target.read_bytes() == b"three" and second.sha256 == hashlib.sha256(b"three").hexdigest()
     assert names_in(target.parent) == ["pretrain_512.pth"]
+
+
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    def leave(name: str, age: float = 0.0) -> Path:
+        path = tmp_path / name
+        path.write_bytes(b"half")
+        os.utime(path, (time.time() - age,) * 2)
+        return path
+
+    long_name = "n" * 100 + ".pth"
+    gone = [
+        leave(".tmp-999999-0123abcd-status.json"),
+        leave(f".tmp-999999-0123abcd-{long_name[-80:]}"),
+        leave(".tmp-999999-0123abcd-run.toml", age=7200),
+    ]
+    kept = [
+        leave("status.json"),
+        leave(".tmp-999999-0123abcd-annotations.json"),  # somebody may be writing it just now
+        leave(f".tmp-{os.getpid()}-0123abcd-status.json"),  # so may a thread of this process
+        leave(".tmp-of somebody else", age=7200),
+    ]
+    removed = remove_unfinished(tmp_path, ("status.json", long_name))
+    assert sorted(removed) == sorted(path.name for path in gone)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+    assert remove_unfinished(tmp_path / "missing", ("status.json",)) == []

@@ -187,6 +187,20 @@ def test_events_of_undone_steps_go_and_what_people_did_stays() -> None:
     ]
 
 
+def test_a_validation_that_a_checkpoint_owed_and_two_attempts_made_counts_once() -> None:
+    def validation(attempt: int, step: int) -> Line:
+        return {"v": 1, "t": "", "kind": "validation", "attempt": attempt, "step": step, "loss": 1.0 + step}
+
+    # the second attempt dies before it saves again, so the third begins where it began
+    lines = [header(1, 0), validation(1, 6), header(2, 12), validation(2, 12), header(3, 12), validation(3, 12)]
+    events, metrics = EventHistory(), MetricsHistory()
+    events.feed(lines)
+    metrics.feed(lines)
+    told = [(line["attempt"], line["step"]) for line in events.events if line["kind"] == "validation"]
+    assert told == [(1, 6), (3, 12)]
+    assert list(metrics.validation.steps) == [6, 12] and list(metrics.validation.attempts) == [1, 3]
+
+
 def test_a_view_follows_a_growing_run_and_a_rewind(tmp_path: Path) -> None:
     folder = create_run(tmp_path, "x", "")
     view, writer = RunView(folder), LineWriter(folder.metrics)

@@ -15,9 +15,10 @@ from engine.run.checkpoints import newest
 from engine.run.control import ask, send_request
 from engine.run.exit_codes import WorkerExit
 from engine.run.lock import is_held
-from engine.run.process import is_alive
-from engine.run.schema import Reason, State
+from engine.run.process import is_alive, this_process
+from engine.run.schema import Outcome, Reason, State, Status
 from engine.run.start import start_run
+from engine.run.status import encode_record
 from engine.run.view import RunView
 
 MakeRun = Callable[..., FakeRun]
@@ -142,6 +143,36 @@ def test_when_both_are_killed_a_viewer_infers_it(fake_run: MakeRun) -> None:
     run.start()
     run.wait_for_step(13)
     assert run.folder.read_manifest().attempts[0].ended is None
+
+
+def test_an_end_that_the_supervisor_did_not_live_to_write_is_written_by_the_next(fake_run: MakeRun) -> None:
+    run = fake_run(steps=10)
+    run.start()
+    run.wait_for_end()
+    end = run.status()
+    outcome = Outcome(state=State.FINISHED, reason=Reason.COMPLETE, message="done")
+    gone = this_process().model_copy(update={"pid": 2**22 - 1})
+    changes = {"state": State.STOPPING, "outcome": outcome, "reason": None, "supervisor": gone, "worker": gone}
+    run.folder.status.write_bytes(encode_record(Status.model_validate(dict(end) | changes)))
+    (run.folder.path / ".tmp-999999-0123abcd-status.json").write_bytes(b"{")
+    assert run.observe().is_inferred
+    with pytest.raises(UserError, match="finished"):
+        run.start()
+    seen = run.observe()
+    assert (seen.state, seen.is_inferred) == (State.FINISHED, False)
+    assert seen.status.reason == Reason.COMPLETE  # type: ignore[union-attr]
+    assert not list(run.folder.path.glob(".*"))
+
+
+def test_what_the_last_attempt_knew_of_a_step_is_known_when_the_next_begins_there(fake_run: MakeRun) -> None:
+    run = fake_run(steps=10)
+    run.start()
+    run.wait_for_end()
+    loss = run.status().loss
+    assert loss is not None
+    run.start(again=True)  # no update is left to make, so no line is logged that would tell the loss
+    run.wait_for_end()
+    assert run.status().attempt == 2 and run.status().loss == loss
 
 
 def test_a_viewer_that_dies_and_a_hangup_leave_the_run_alone(fake_run: MakeRun) -> None:  # traps 13, 42

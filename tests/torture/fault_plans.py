@@ -32,7 +32,7 @@ def plan(random: Random, *, several: bool, seconds: float) -> Fault:
         when = random.choice(PHASES)
         return Fault(
             when,
-            _hits(random, several),
+            _hits(random, several, paused=when == "paused"),
             after=random.choice((0.0, 0.0, random.uniform(0, 0.3))),
             between=random.choice((0.0, random.uniform(0, 0.2))),
             several=several,
@@ -67,8 +67,8 @@ def _point(random: Random, several: bool, hangups: bool) -> Fault:
     )
 
 
-def _hits(random: Random, several: bool) -> tuple[tuple[str, str], ...]:
-    """Signals in order."""
+def _hits(random: Random, several: bool, *, paused: bool = False) -> tuple[tuple[str, str], ...]:
+    """Signals in order. While it is paused a run has its supervisor alone."""
     choices: list[tuple[tuple[str, str], ...]] = [
         (("worker", "KILL"),),
         (("worker", random.choice(("TERM", "INT"))),),
@@ -82,4 +82,4 @@ def _hits(random: Random, several: bool) -> tuple[tuple[str, str], ...]:
     ]
     if several:
         choices += [(("rank0", "KILL"),), (("rank1", "KILL"),), (("rank1", "KILL"), ("rank0", "KILL"))] * 2
-    return random.choice(choices)
+    return random.choice([hits for hits in choices if hits[0][0] == "supervisor"] if paused else choices)

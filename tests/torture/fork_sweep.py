@@ -5,7 +5,8 @@ python tests/torture/fork_sweep.py [--kind dense-adamw] [--stride 1] [--offset 0
 An attempt here is the supervisor's part (lock, opening) and the worker's (all of it) in one process, so that one count
 runs through both. For each point: a new run is struck by SIGKILL there; what it left is looked at; it goes on, every
 second time struck again at a random point of that attempt; then it goes on to its end and is compared with a run that
-nothing disturbed. Prints one JSON object: points, kills by place, updates repeated, and every violation.
+nothing disturbed. Prints one JSON object: points, kills by place, updates repeated, and every violation. Ctrl-C ends it
+early.
 """
 
 import argparse
@@ -99,6 +100,7 @@ def in_a_fork(
     pid = os.fork()
     if pid == 0:
         code = FAILED
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             log = os.open(run.trainer_log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             os.dup2(log, 1)
@@ -201,17 +203,20 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell started it in the background
     with tempfile.TemporaryDirectory(prefix="torture-") as folder, speed_known():
         os.chdir(folder)
         os.environ["MINIMIND_CACHE"] = str(Path(folder) / "cache")
         sweeper = Sweeper(Path(folder), asked.kind, asked.seed)
+        numbers = list(range(1 + asked.offset, sweeper.sweep.points + 1, asked.stride))
+        random.Random(asked.seed).shuffle(numbers)  # so that a part of them is a sample of all
         told = 0
-        for number in range(1 + asked.offset, sweeper.sweep.points + 1, asked.stride):
-            sweeper.strike(number)
-            print(
-                f"point {number} of {sweeper.sweep.points}", *sweeper.sweep.problems[told:], sep="\n", file=sys.stderr
-            )
-            told = len(sweeper.sweep.problems)
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C ends it early, with what it has
+            for done, number in enumerate(numbers, 1):
+                sweeper.strike(number)
+                progress = f"{done} of {len(numbers)}"
+                print(progress, *sweeper.sweep.problems[told:], sep="\n", file=sys.stderr, flush=True)
+                told = len(sweeper.sweep.problems)
         print(json.dumps(vars(sweeper.sweep)))
     return 1 if sweeper.sweep.problems else 0
 

@@ -23,6 +23,7 @@ from run_checks import (
     record_problems,
     weight_problems,
 )
+from run_processes import children_of, end_all, processes_of, start
 
 from engine.errors import UserError
 from engine.run.control import send_request
@@ -31,13 +32,10 @@ from engine.run.lock import is_held
 from engine.run.observe import Observation, observe
 from engine.run.process import is_alive
 from engine.run.schema import FINAL_STATES, Reason, State, Status
-from engine.run.start import READY, module_environment, python_module
 from engine.run.status import read_status
-from engine.run.trainer_log import open_log
 
-HERE = Path(__file__).parent
 PATIENCE = 180.0
-LOOK_SECONDS = 0.004
+LOOK_SECONDS = 0.01
 SURVIVOR_SECONDS = 15.0
 """How long a process of a run whose end is known may take to be gone: a worker without a supervisor looks twice a
 second, a rank without a launcher as well."""
@@ -108,7 +106,7 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         run = self.run_folder
-        while not self._done.wait(0.05):
+        while not self._done.wait(0.1):
             found = record_problems(run)
             for folder in published_in(run):
                 found += weight_problems(folder)
@@ -163,6 +161,7 @@ class Ordeal:
         self._attempts += 1
         report = self.run.path.parent.parent / f"report-{self.run.id}-{self._attempts}"
         began = time.monotonic()
+        before = _end_of(observe(self.run))
         supervisor, refused = start(self.run, self._environment(fault, report), several=self._several)
         if supervisor is None and fault is None:
             if not _is_concluded(self.run):  # a run whose worker left word of its end is concluded, and needs no more
@@ -174,15 +173,18 @@ class Ordeal:
         code = None if supervisor is None else supervisor.wait()
         self._survivors()
         seen = observe(self.run)
-        reason = None if seen.status is None else seen.status.reason
-        if seen.status is not None and seen.status.outcome is not None:
-            reason = seen.status.outcome.reason
+        end = _end_of(seen)
         self._note(*debris_problems(self.run))
         if fault is not None and at is not None:
-            self.told.struck.append(Struck(fault, at, str(seen.state), reason))
-            self._note(*wrong_end(fault, at, seen, reason, code))
+            self.told.struck.append(Struck(fault, at, *end))
+            # a supervisor that was killed before it had the run has changed nothing
+            allowed = allowed_ends(fault) if supervisor is not None else {before}
+            if end not in allowed:
+                self._note(f"it counts as {end}: {seen.message}; documented are {sorted(allowed, key=str)}")
+            if code not in ({0, None, -signal.SIGKILL} if "supervisor:KILL" in fault.words else {0}):
+                self._note(f"the supervisor's exit code is {code}")
         elif seen.state is not State.FINISHED:
-            self._note(f"nothing struck it, and it ended as {seen.state}, {reason}: {seen.message}")
+            self._note(f"nothing struck it, and it ended as {end}: {seen.message}")
 
     def _environment(self, fault: Fault | None, report: Path) -> dict[str, str]:
         cache = self._cache
@@ -259,7 +261,7 @@ class Ordeal:
         if target == "supervisor":
             return supervisor
         if target in ("worker", "group"):
-            children = [child.pid for child in _children(supervisor)]
+            children = [child.pid for child in children_of(supervisor)]
             return children[0] if children else None
         for process in processes_of(self.run):
             try:
@@ -297,50 +299,12 @@ class Ordeal:
         self.told.problems += [f"{where}: {problem}" for problem in problems]
 
 
-def start(
-    run: RunFolder, environment: dict[str, str], *, several: bool
-) -> tuple["subprocess.Popen[bytes] | None", str]:
-    """Start the run's supervisor as engine.run.start does, but keep it as a child; None, and why, when it refused."""
-    read_end, write_end = os.pipe()
-    log = open_log(run.trainer_log)
-    paths = os.pathsep.join([str(HERE), module_environment().get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    process = subprocess.Popen(
-        [
-            *python_module("pointed_supervisor"),
-            str(run.path),
-            *("--ready-fd", str(write_end)),
-            *("--worker", "pointed_launch" if several else "pointed_worker"),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        env=module_environment() | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"} | environment,
-        pass_fds=(write_end,),
-        start_new_session=True,
-    )
-    os.close(log)
-    os.close(write_end)
-    with os.fdopen(read_end, "rb") as pipe:
-        said = pipe.read()
-    if said == READY:
-        return process, ""
-    process.wait()
-    return None, said.decode("utf-8", "replace") or f"exit code {process.returncode}"
-
-
-def wrong_end(fault: Fault, at: str, seen: Observation, reason: str | None, code: int | None) -> list[str]:
-    """Whether the run's state, its reason and the supervisor's exit code are those documented for the fault."""
-    allowed = allowed_ends(fault)
-    problems = []
-    if (str(seen.state), reason if seen.state in FINAL_STATES else None) not in allowed:
-        problems.append(
-            f"it counts as {seen.state}, {reason}: {seen.message}; documented are {sorted(allowed, key=str)}"
-        )
-    killed = "supervisor:KILL" in fault.words
-    codes = {0, -signal.SIGKILL} if killed else {0}
-    if code not in codes:
-        problems.append(f"the supervisor's exit code is {code}")
-    return problems
+def _end_of(seen: Observation) -> tuple[str, str | None]:
+    """How a run counts, and why by its own or its worker's word; only a state that was written has a reason."""
+    if seen.status is None or seen.state not in FINAL_STATES:
+        return str(seen.state), None
+    said = seen.status.outcome or seen.status
+    return str(seen.state), said.reason
 
 
 def allowed_ends(fault: Fault) -> set[tuple[str, str | None]]:
@@ -361,27 +325,6 @@ def allowed_ends(fault: Fault) -> set[tuple[str, str | None]]:
     return ended
 
 
-def processes_of(run: RunFolder) -> list[psutil.Process]:
-    """The living processes whose command names the run's folder."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if str(run.path) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
-def end_all(run: RunFolder) -> None:
-    """Leave no process of a run behind."""
-    for process in processes_of(run):
-        try:
-            process.kill()
-        except psutil.Error:
-            continue
-
-
 def _is_concluded(run: RunFolder) -> bool:
     status = _status(run)
     return status is not None and status.state is State.FINISHED
@@ -392,13 +335,6 @@ def _status(run: RunFolder) -> Status | None:
         return read_status(run.status)
     except OSError:
         return None
-
-
-def _children(pid: int) -> list[psutil.Process]:
-    try:
-        return psutil.Process(pid).children()
-    except psutil.Error:
-        return []
 
 
 def _has_come(fault: Fault, status: Status | None, seconds: float) -> bool:

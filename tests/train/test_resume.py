@@ -1,9 +1,12 @@
 """A run that was interrupted and resumed is bit-identical to one that was not (rule 5.3; traps 1 to 7, 62)."""
 
+import json
+
 import pytest
 import torch
 from training_runs import final_weights, logged
 
+from engine.convert.reading import read_weights
 from engine.errors import UserError
 
 
@@ -149,3 +152,43 @@ def test_what_an_update_s_end_owes_is_done_by_the_next_attempt(workshop):
     assert logged(run, "validation") == []
     workshop.train(run)
     assert_same(straight, run)
+
+
+@pytest.mark.parametrize("at_the_end", [True, False])
+def test_weights_that_a_kill_kept_from_being_published_are_published_on_resume(workshop, at_the_end):
+    run = workshop.make(save_dir=str(workshop.folder / "out"), keep_checkpoints=2)
+    trainer = workshop.trainer(run)
+
+    class Killed(BaseException):
+        pass
+
+    def die(state, _folders):
+        for folder in (run.weights, workshop.folder / "out"):
+            (folder / ".tmp-999999-0123abcd-pretrain_16.pth").write_bytes(b"half")
+        raise Killed
+
+    last = trainer.horizon.end
+    save = trainer.saver.save
+
+    def save_and_die(state, *, keep=False):
+        if state.step == (last if at_the_end else 8):
+            trainer.saver._publish = die
+        save(state, keep=keep)
+
+    trainer.saver.save = save_and_die
+    with pytest.raises(Killed), trainer.stream:
+        trainer.run()
+    trainer.link._status.stop()
+    said = run.weights / "pretrain_16.json"
+    killed_at = int(max(run.checkpoints.glob("step-*")).name.removeprefix("step-"))
+    assert json.loads(said.read_bytes())["step"] < killed_at
+
+    final = workshop.train(run, None if at_the_end else (killed_at, 1))
+    assert final.state.step == killed_at
+    assert final.link.status.tokens == final.state.tokens  # no update was made that would have told
+    for folder in (run.weights, workshop.folder / "out"):
+        assert json.loads((folder / said.name).read_bytes())["step"] == killed_at
+        for suffix in (".pth", ".safetensors"):
+            published = read_weights(folder / f"pretrain_16{suffix}").tensors
+            assert all(torch.equal(published[name], tensor.half()) for name, tensor in final_weights(run).items())
+        assert not list(folder.glob(".*"))

@@ -1,16 +1,25 @@
 """A run of two processes over gloo: the numbers of one, exact resume, and an end for all when one ends."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from rank_runs import kill, ranks_of, stop_at, train_lines, train_to_the_end, wait_for_step, wait_until
 from training_runs import final_weights, logged
 
+from engine.run.attempts import begin_attempt
 from engine.run.control import ask
+from engine.run.exit_codes import WorkerExit
 from engine.run.jsonl_log import read_lines
 from engine.run.launch import apply_changes, plan_resume
 from engine.run.observe import observe
-from engine.run.schema import State
+from engine.run.rank_errors import LAUNCHER_VARIABLE
+from engine.run.schema import Reason, State
 from engine.run.start import start_run
+from engine.run.worker_link import WorkerLink
+from engine.worker import launch
 
 FIFTY = {"epochs": 7, "max_steps": 50, "learning_rate": 3e-3, "save_interval": 20, "eval_interval": 25}
 
@@ -160,3 +169,21 @@ def test_a_killed_launcher_leaves_no_rank_behind(workshop):
 
 def _errors(run):
     return [event for event in read_lines(run.events) if event.get("kind") == "error"]
+
+
+def test_a_rank_whose_launcher_was_killed_while_it_began_ends_at_once(workshop):
+    run = two(workshop)
+    begin_attempt(run, 1, 0, lambda done, total: None)
+    environment = os.environ | {"RANK": "0", "WORLD_SIZE": "2", LAUNCHER_VARIABLE: "1"}
+    command = [sys.executable, "-m", "engine.worker.train", str(run.path), "--attempt", "1"]
+    assert subprocess.run(command, env=environment, check=False).returncode == WorkerExit.FAILED
+    assert not run.status.exists()  # nothing of it may follow the supervisor's last word
+
+
+def test_an_end_that_rank_0_wrote_without_a_supervisor_stays(workshop):
+    run = two(workshop)
+    begin_attempt(run, 1, 0, lambda done, total: None)
+    link = WorkerLink(run, 1, signals=False)
+    assert link.finish(State.STOPPED, Reason.SUPERVISOR_LOST, "saved") is WorkerExit.DONE
+    assert launch._code_of(run, 1) is WorkerExit.DONE
+    assert observe(run).state is State.STOPPED and observe(run).status.reason == Reason.SUPERVISOR_LOST
