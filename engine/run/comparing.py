@@ -11,7 +11,9 @@ from engine.run.start import module_environment, python_module
 
 
 def compare_saved(pairs: Sequence[tuple[Path, Path]]) -> list[dict[str, Any]]:
-    """The differences of each pair by part, as engine.worker.compare tells them; `problem` where it cannot tell."""
+    """The differences of each pair by part, as engine.worker.compare tells them; `problem` where one cannot be read,
+    and `failed` as well where the comparison itself failed, which says nothing of the files.
+    """
     if not pairs:
         return []
     done = subprocess.run(
@@ -30,5 +32,5 @@ def compare_saved(pairs: Sequence[tuple[Path, Path]]) -> list[dict[str, Any]]:
         problem = _("they could not be compared (exit code {code}): {words}").format(
             code=done.returncode, words=last[0]
         )
-        return [{"problem": problem}] * len(pairs)
+        return [{"problem": problem, "failed": True}] * len(pairs)
     return found

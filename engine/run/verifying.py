@@ -156,7 +156,8 @@ def _look_at_published(paths: list[Path], step: int | None, whole: dict[int, Che
     for path, found in zip(paths, compare_saved([(path, whole[step].path) for path in paths]), strict=True):
         there = facts | {"path": str(path)}
         if "problem" in found:
-            yield Finding("weights", path.name, "damaged", str(found["problem"]), there)
+            verdict: Verdict = "note" if found.get("failed") else "damaged"
+            yield Finding("weights", path.name, verdict, str(found["problem"]), there)
             continue
         part = found["weights"]
         if part["different"] and (newer := _of_newer(path, step, whole)):

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from engine.run.exit_codes import WorkerExit
 from engine.run.folder import RunFolder
 from engine.run.home import RunHome
 from engine.run.jsonl_log import LineWriter
+from engine.run.manifest_changes import ManifestChanges
 from engine.run.parent_watch import ParentWatch
 from engine.run.process import is_alive, this_process
 from engine.run.schema import (
@@ -74,6 +76,7 @@ class WorkerLink:
         self._trouble = ""
         self._refused_at = 0.0
         self._home = RunHome(self.folder)
+        self._changes = ManifestChanges(self.folder)
         self._metrics = LineWriter(self.folder.metrics)
         self._events = LineWriter(self.folder.events)
         self._inbox = ControlInbox(self.folder, attempt, self._events, offset=self.record.control_offset)
@@ -154,6 +157,7 @@ class WorkerLink:
             writer.flush()
             with contextlib.suppress(OSError):
                 writer.sync()
+        self._changes.make_waiting()
 
     def mend_folder(self) -> bool:
         """Put back what somebody deleted of the run's folder and what a resume needs; whether anything was, told."""
@@ -186,9 +190,8 @@ class WorkerLink:
         self._inbox.answer(request_id, accepted, reason, step)
 
     def describe_run(self, **fields: Any) -> None:
-        """Fill fields of manifest.json that only the worker knows (parameters, data_fingerprint, ...).
-
-        Raises OSError, UserError, ValidationError.
+        """Fill fields of manifest.json that only the worker knows (parameters, data_fingerprint, ...); what the disk
+        refuses is told, and tried again at each `sync`. Raises UserError, ValidationError.
         """
 
         def fill(manifest: Manifest) -> None:
@@ -196,23 +199,23 @@ class WorkerLink:
             for name in fields:
                 setattr(manifest, name, getattr(described, name))
 
-        self.folder.change_manifest(fill)
-        self._home.keep()
+        self._change_manifest(fill)
 
     def note_attempt(self, **fields: Any) -> None:
-        """Fill fields of this attempt's record without an event. Raises OSError, UserError, ValidationError."""
+        """Fill fields of this attempt's record without an event, as `describe_run` does. Raises UserError,
+        ValidationError.
+        """
         record = AttemptRecord.model_validate(self.record.model_dump() | fields)
 
         def fill(manifest: Manifest) -> None:
             manifest.attempts = [record if one.attempt == self.attempt else one for one in manifest.attempts]
 
-        self.folder.change_manifest(fill)
-        self._home.keep()
+        self._change_manifest(fill)
         self.record = record
 
     def describe_attempt(self, *, message: str | None = None, **fields: Any) -> None:
         """Fill this attempt's record (device, dtype, versions, world_size, exact, why_inexact, kept) and write the
-        event `started` or `resumed`. Raises OSError, UserError, ValidationError.
+        event `started` or `resumed`. Raises UserError, ValidationError.
         """
         self.note_attempt(**fields)
         record = self.record
@@ -241,6 +244,7 @@ class WorkerLink:
             self._watch.stop()
         self._metrics.flush()
         self._events.flush()
+        self._changes.make_waiting()
         self._tell_recovery(quiet=0.0)
         self._status.stop()
         alone = self._supervisor is None or is_alive(self._supervisor) is False
@@ -253,6 +257,13 @@ class WorkerLink:
                 kept = f"{writer.path.name}: {writer.pending} lines could not be written: {writer.error}"
                 _print(kept)  # it goes to trainer.log, the last place left
         return self._exit
+
+    def _change_manifest(self, change: Callable[[Manifest], None]) -> None:
+        refused = self._changes.make(change)
+        if refused is not None:
+            problem = _("manifest.json cannot be written: {problem}.").format(problem=refused.strerror or refused)
+            self.event(EventKind.WARNING, self._status.status.step, message=problem)
+        self._home.keep()
 
     def _find_record(self) -> AttemptRecord:
         for record in self.folder.read_manifest().attempts:

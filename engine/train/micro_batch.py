@@ -79,11 +79,8 @@ class MicroBatch:
         self._link.update(micro_batch_rows=self.rows, micro_batches=self.per_update)
         try:
             self._link.note_attempt(micro_batch=self.rows, memory_key=self._key.digest)
-        except (OSError, UserError) as error:
-            problem = _("manifest.json cannot be written: {problem}.").format(
-                problem=getattr(error, "strerror", None) or error
-            )
-            self._link.event(EventKind.WARNING, self._state.step, message=problem)
+        except UserError as error:  # somebody deleted or broke the manifest meanwhile
+            self._link.event(EventKind.WARNING, self._state.step, message=str(error))
 
     def _warn(self, message: str, before: int, rows: int) -> None:
         self._link.event(EventKind.WARNING, self._state.step, message=message, rows_before=before, rows=rows)

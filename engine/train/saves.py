@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine.language import _
 from engine.run.checkpoints import CheckpointError, newest
@@ -170,5 +170,7 @@ class Saves:
         message = _("{problem} It stopped without that save: what came after step {step} is lost.").format(
             problem=refused, step=0 if last is None else last.step
         )
+        if stop.state is State.FAILED:
+            return replace(stop, message=f"{stop.message} {message}", save=False)
         asked = stop if stop.state is not State.FINISHED else self._desk.stop
         return Stop(State.STOPPED, Reason.REQUEST if asked is None else asked.reason, message, save=False)

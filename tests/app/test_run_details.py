@@ -107,6 +107,9 @@ def test_a_run_in_full(workspace: Path) -> None:
     assert "not exact: the torch version changed" in detail.attempts[2].text
     assert [info.step for info in detail.checkpoints] == [200, 150, 100]
     assert all(info.size > 0 for info in detail.checkpoints)
+    # all are of the attempt that went on otherwise
+    assert {(info.badge.exact, info.badge.since) for info in detail.checkpoints} == {(False, 3)}
+    assert "torch version" in detail.checkpoints[0].badge.words()
     assert detail.caught_up and len(detail.curve) == 200
     assert detail.curve[-1] == pytest.approx(loss_at(200), abs=1e-4)
 

@@ -10,10 +10,12 @@ import pytest
 from run_helpers import FakeRun, assert_gap_free, losses_of, uninterrupted_losses, wait_for
 from small_disk import mounted
 
+from engine.errors import UserError
 from engine.run.checkpoints import newest_valid, scan, verify
-from engine.run.control import ask
+from engine.run.control import ask, send_request
+from engine.run.jsonl_log import LineWriter
 from engine.run.observe import observe
-from engine.run.schema import State
+from engine.run.schema import Reason, State
 
 MakeRun = Callable[..., FakeRun]
 
@@ -78,3 +80,37 @@ def test_a_folder_that_is_moved_away_and_back_loses_nothing(fake_run: MakeRun) -
     mover.join()
     assert run.wait_for_end().state is State.FINISHED
     assert_gap_free(run, 300)
+
+
+def test_a_stop_reaches_a_run_whose_folder_cannot_be_written(
+    fake_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = fake_run(steps=100_000, step_seconds=0.005)
+    run.start()
+    run.wait_for_step(5)
+
+    def refuse(writer: LineWriter, record: object, *, durable: bool = False) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(LineWriter, "append", refuse)
+    with pytest.raises(UserError, match="No space"):
+        send_request(run.folder, "pause")
+    send_request(run.folder, "stop")  # by a signal
+    end = run.wait_for_end()
+    assert end.state is State.STOPPED and end.status is not None and end.status.reason == Reason.SIGNAL
+    monkeypatch.undo()
+
+
+def test_a_stop_at_once_too(fake_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = fake_run(steps=40, step_seconds=0.005, fault="hang", fault_step=15)
+    run.start()
+    run.wait_for_step(15)
+
+    def refuse(writer: LineWriter, record: object, *, durable: bool = False) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LineWriter, "append", refuse)
+        send_request(run.folder, "stop", {"now": True})
+    end = run.wait_for_end()
+    assert end.state is State.STOPPED and end.status is not None and end.status.reason == Reason.KILLED

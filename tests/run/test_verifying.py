@@ -1,6 +1,7 @@
 """What `verify_run` finds: every kind of damage by its name, and nothing where a run is whole."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from engine.run.create import create_run
 from engine.run.folder import RunFolder
 from engine.run.jsonl_log import LineWriter
 from engine.run.log_check import check_metrics
+from engine.run.publishing import PublishedBy, note_published
 from engine.run.schema import AttemptHeader, AttemptRecord, Manifest, TrainLine
 from engine.run.verifying import Finding, verify_run
 from engine.settings.presets import load_preset
@@ -178,3 +180,25 @@ def test_a_run_that_has_not_begun_is_no_damage(tmp_path: Path) -> None:
     folder = create_run(tmp_path / "runs", "mini", render_settings(load_preset("mini").settings(), "mini"))
     assert found(folder) == []
     assert {one.what for one in verify_run(folder) if one.verdict == "note"} == {"checkpoint", "metrics", "events"}
+
+
+def test_a_comparison_that_fails_says_nothing_of_the_weights(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.weights.mkdir()
+    path = run.weights / "pretrain_8.safetensors"
+    path.write_bytes(b"published")
+    note_published(run.weights, "pretrain_8", PublishedBy(run=run.id, step=30))
+    monkeypatch.setattr(
+        "engine.run.comparing.python_module", lambda name: [sys.executable, "-c", "raise SystemExit(3)"]
+    )
+    finding = one_of(run, path.name)
+    assert finding.verdict == "note" and "exit code 3" in finding.words
+    answers = [{"weights": {"count": 2, "different": 1, "first": {"name": "model.norm.weight"}}}]
+    monkeypatch.setattr("engine.run.verifying.compare_saved", lambda pairs: answers * len(pairs))
+    assert one_of(run, path.name).verdict == "damaged" and "model.norm.weight" in one_of(run, path.name).words
+    note_published(run.weights, "pretrain_8", PublishedBy(run=run.id, step=20))  # a crash came between the two
+    same = {"weights": {"count": 2, "different": 0, "first": None}}
+    monkeypatch.setattr(
+        "engine.run.verifying.compare_saved",
+        lambda pairs: [same if "30" in other.name else answers[0] for _one, other in pairs],
+    )
+    assert one_of(run, path.name).verdict == "note" and "newer than step 20" in one_of(run, path.name).words

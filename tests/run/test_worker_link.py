@@ -96,6 +96,20 @@ def test_the_manifest_is_filled_and_the_rest_left(link: WorkerLink) -> None:
         link.describe_run(parameters="many")
 
 
+def test_what_the_manifest_could_not_be_told_is_told_later(link: WorkerLink, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.run.folder.write_atomic", refuse)
+        link.describe_run(parameters=123)
+        link.describe_attempt(device="cpu", dtype="fp32", exact=None)
+        link.sync()
+    assert link.folder.read_manifest().parameters is None and link.record.device == "cpu"
+    (warning,) = [event for event in read_lines(link.folder.events) if event["kind"] == "warning"]
+    assert "manifest.json" in warning["message"] and "No space" in warning["message"]
+    link.sync()
+    manifest = link.folder.read_manifest()
+    assert (manifest.parameters, manifest.attempts[-1].device) == (123, "cpu")
+
+
 def test_a_full_disk_keeps_the_lines_and_tells_when_it_is_over(
     link: WorkerLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:

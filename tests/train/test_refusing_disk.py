@@ -18,6 +18,7 @@ from engine.run.control import send_request
 from engine.run.jsonl_log import read_lines
 from engine.run.schema import Reason, State
 from engine.run.status import read_status
+from engine.train.ranks import Order
 
 
 @pytest.fixture(autouse=True)
@@ -141,7 +142,7 @@ def test_a_disk_that_fills_up_pauses_saves_and_loses_nothing(workshop, disk):
     assert trainer.link.status.message != failed["message"]
 
 
-def test_at_the_end_it_waits_for_room_and_then_finishes(workshop, disk):
+def test_at_the_end_it_waits_for_room_and_then_finishes(workshop, disk, monkeypatch):
     run = workshop.make(save_interval=0)
     trainer = workshop.trainer(run)
     advance = trainer._advance
@@ -152,11 +153,15 @@ def test_at_the_end_it_waits_for_room_and_then_finishes(workshop, disk):
             disk.fill()
 
     trainer._advance = advance_and_fill
+    told, tell = [], trainer.ranks.tell
+    trainer.ranks.tell = lambda command: (told.append(command.order), tell(command))
+    monkeypatch.setattr("engine.train.saves._BREATH_SECONDS", 0.0)
     seen = while_waiting(trainer, disk.free)
     with trainer.stream:
         stop = trainer.run()
     trainer.link.finish(stop.state, stop.reason, stop.message)
     assert stop.state is State.FINISHED and len(seen) >= 3
+    assert told[-2:] == [Order.WAIT, Order.END]  # other ranks would take a silent one for lost
     assert seen[0].state is State.RUNNING and "waits" in seen[0].message and str(run.path) in seen[0].message
     assert seen[0].phase_total == 24 * 3600
     assert [info.step for info in scan(run)] == [trainer.horizon.end]

@@ -16,7 +16,6 @@ from engine.run import replay as replaying
 from engine.run.checkpoints import begin_checkpoint, scan
 from engine.run.control import send_request
 from engine.run.exit_codes import WorkerExit
-from engine.run.jsonl_log import read_lines
 from engine.run.replay import run_replay
 from engine.run.replay_plan import plan_replay
 from engine.run.replay_script import read_script
@@ -136,16 +135,16 @@ def test_a_changed_learning_rate_is_repeated_where_it_was_changed(workshop, in_t
     assert run_replay(without).line.name == "lr"
 
 
-def test_a_run_that_time_ended_repeats_though_the_replay_has_its_own_pace(workshop, in_this_process):
-    run = workshop.make(
-        epochs=1000, time_budget=1.5, eval_interval=0, save_interval=0, schedule="linear", keep_checkpoints=9
-    )
-    workshop.train(run)
-    planned = [line["step"] for line in read_lines(run.events) if line["kind"] == "planned"]
-    assert planned
-    plan = plan_replay(run, planned[-1] + 1, 0)
-    assert set(plan.script.ends) == set(planned)
+def test_a_run_that_time_ended_repeats_though_the_replay_has_its_own_pace(workshop, in_this_process, monkeypatch):
+    with monkeypatch.context() as patch:  # as if the run had found out how slow it is
+        patch.setattr("engine.train.budget.EndPlanner.plan", lambda _self, step, *_rest: {5: 16, 9: 13}.get(step))
+        run = workshop.make(time_budget=3600, eval_interval=0, schedule="linear", keep_checkpoints=9)
+        assert workshop.train(run).state.step == 13
+    plan = plan_replay(run, 13, 4)
+    assert plan.script.ends == {5: 16, 9: 13} and (plan.until, plan.target.step) == (13, 13)
     assert run_replay(plan).identical
+    plan.script.ends.pop(9)
+    assert run_replay(plan).line.name == "lr"
 
 
 def test_a_fork_repeats_from_its_copy_of_the_checkpoint(workshop, in_this_process):
