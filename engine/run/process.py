@@ -44,6 +44,17 @@ def is_alive(identity: ProcessIdentity) -> bool | None:
     return abs(start - identity.start) <= _START_TOLERANCE
 
 
+def runs_on(identity: ProcessIdentity, folder: Path) -> bool:
+    """Whether the process was started for the run in `folder`, by its command line: what status.json says of a process
+    is a file's content, and no reason to signal a stranger.
+    """
+    psutil: Any = import_module("psutil")
+    try:
+        return str(folder) in psutil.Process(identity.pid).cmdline()
+    except psutil.Error:
+        return False
+
+
 def is_frozen(identity: ProcessIdentity) -> bool:
     """Whether the process lives here and was stopped by a signal (SIGSTOP, Ctrl-Z, a debugger): it does nothing."""
     if not is_alive(identity):

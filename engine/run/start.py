@@ -102,9 +102,16 @@ def python_module(name: str) -> list[str]:
     return [sys.executable, "-P", "-m", name]
 
 
+_FOR_OTHERS = ("PYTHONINSPECT", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONBREAKPOINT")
+"""Variables that a person set for programs of their own: a trainer must not fail of a warning, nor wait for input."""
+
+
 def module_environment() -> dict[str, str]:
-    """This environment, in which a child finds the package `engine` as this process did."""
-    environment = dict(os.environ)
+    """This environment, in which a child finds the package `engine` as this process did, and writes UTF-8 whatever the
+    locale: what it prints is a file's content, in the language of the person.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in _FOR_OTHERS}
+    environment |= {"PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8:backslashreplace"}
     root = Path(__file__).resolve().parents[2]
     if root not in {Path(sysconfig.get_paths()[kind]).resolve() for kind in ("purelib", "platlib")}:
         others = environment.get("PYTHONPATH")

@@ -15,7 +15,7 @@ from engine.run.control import ControlInbox, is_stop_now
 from engine.run.exit_codes import WorkerExit
 from engine.run.folder import RunFolder
 from engine.run.lock import RunLock
-from engine.run.process import is_alive, send_signal_safely, this_process
+from engine.run.process import is_alive, runs_on, send_signal_safely, this_process
 from engine.run.schema import AttemptRecord, Outcome, Reason, State, Status
 from engine.run.start import module_environment, python_module
 from engine.run.status import read_status
@@ -156,7 +156,7 @@ class WorkerProcess:
         """Rank 0 of several has a process group of its own: no heartbeat of it may follow the final state."""
         written = self._written()
         writer = None if written is None else written.worker
-        if writer is None or not is_alive(writer):
+        if writer is None or not is_alive(writer) or not runs_on(writer, self._folder.path):
             return
         with contextlib.suppress(OSError):
             send_signal_safely(writer, signal.SIGKILL)

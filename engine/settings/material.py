@@ -26,13 +26,27 @@ def find_data(data_path: str) -> Found:
     files. Raises UserError that says where MiniMind's users get the data, or the nearest file there is.
     """
     asked = Path(data_path).expanduser()
-    if asked.exists():
+    if _is_there(asked):
         return Found(asked.resolve())
     if asked.parts[:1] == ("dataset",) and (found := _in_datasets(Path("datasets", *asked.parts[1:]))):
         return Found(found, _("{asked} does not exist; using {found}.").format(asked=data_path, found=found))
     if found := _in_datasets(asked):
         return Found(found)
     raise UserError(_missing_data(data_path))
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is something at `path`. Raises UserError where that cannot be found out."""
+    try:
+        return path.exists()
+    except OSError as error:  # a folder that may not be searched, a name too long
+        raise UserError(
+            _("{path} cannot be looked at: {reason}.").format(path=_shortened(str(path)), reason=error.strerror)
+        ) from error
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:100]}...{text[-60:]}"
 
 
 def _in_datasets(path: Path) -> Path | None:
@@ -57,9 +71,9 @@ def find_tokenizer(tokenizer: str) -> Path:
     if tokenizer == "auto":
         return builtin_dir("datasets") / "tokenizer.json"
     path = Path(tokenizer).expanduser()
-    if path.is_dir():
+    if _is_there(path) and path.is_dir():
         path = path / "tokenizer.json"
-    if not path.is_file():
+    if not _is_there(path) or not path.is_file():
         raise UserError(
             _(
                 "No tokenizer at {path}. Give --tokenizer a tokenizer.json or the folder that holds one; "

@@ -14,6 +14,7 @@ from run_folders import write_run
 from engine.run.find import list_runs
 from engine.run.observe import observe
 from engine.run.schema import State
+from engine.run.training_text import TrainingText
 
 Plan = Callable[..., None]
 RUN = ("run", "--preset", "mini", "--data-path", "texts.jsonl")
@@ -313,3 +314,31 @@ def test_runs_from_elsewhere_are_found(minimind: Minimind, workspace: Path, monk
     assert minimind("runs", "show", "last").code == 2
     monkeypatch.setenv("MINIMIND_RUNS", str(elsewhere))
     assert minimind("runs", "show", "last").code == 0
+
+
+def test_a_text_that_is_gone_is_refused_with_the_ways_out_and_its_cache_serves_by_choice(
+    minimind: Minimind, workspace: Path, plan: Plan
+) -> None:
+    plan(steps=12, fail_at=12)
+    minimind(*RUN)
+    folder = only_run(workspace)
+    path = Path(str(folder.read_manifest().data_path))
+    text = TrainingText(sha256="0" * 64, size=path.stat().st_size + 1, modified="2020-01-01T00:00:00.000Z")
+    folder.change_manifest(lambda manifest: setattr(manifest, "text", text))
+    plan(steps=14)
+    called = minimind("resume")
+    assert called.code == 2
+    assert f"minimind resume {folder.id} --use_cache" in called.err and f"minimind fork {folder.id}" in called.err
+    called = minimind("resume", "--use-cache")
+    assert called.code == 0 and "with the token cache of that" in called.err
+    kept = folder.read_manifest().text
+    assert kept is not None and kept.use_cache
+
+
+def test_a_fault_that_repeats_is_tried_once_more_unless_told_otherwise(
+    minimind: Minimind, workspace: Path, plan: Plan
+) -> None:
+    plan(steps=20, fail_at=12)
+    called = minimind(*RUN)
+    assert called.code != 0 and "The device is on fire." in called.out and "twice at step 12" in called.out
+    assert len(only_run(workspace).read_manifest().attempts) == 2

@@ -170,3 +170,13 @@ def test_the_factor_is_on_the_schedule_not_on_the_present_factor() -> None:
     assert rate_then("1", status) == "Then: 2.0e-03 (schedule × 1)" and rate_then("x", status) == ""
     assert check_factor("0.5", status) and check_factor("0.25", status) == ""
     assert check_factor("1", None) == "" and "–" in rate_now(None)
+
+
+def test_a_failed_run_that_starts_again_says_when_and_why(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, state=State.STARTING)
+    seen = observe(folder)
+    assert seen.status is not None
+    status = seen.status.model_copy(update={"next_attempt_at": "2026-01-01T00:00:00.000Z"})
+    told = "Attempt 1 failed at step 5: no. It starts again by itself in 4 s."
+    found = banner_of(folder, Observation(State.STARTING, told, "", status))
+    assert found is not None and found.kind == "warning" and told in found.text and found.offers == ("log",)

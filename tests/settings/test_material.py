@@ -55,3 +55,10 @@ def test_a_tokenizer_is_a_file_or_its_folder(workspace):
     assert find_tokenizer("auto") == builtin_dir("datasets") / "tokenizer.json"
     with pytest.raises(UserError, match="--tokenizer"):
         find_tokenizer("elsewhere")
+
+
+@pytest.mark.parametrize("find", [find_data, find_tokenizer])
+def test_a_name_that_cannot_be_looked_at_is_told_in_a_short_message(find):
+    with pytest.raises(UserError, match="too long") as refused:
+        find("a" * 5000)
+    assert len(str(refused.value)) < 400
