@@ -30,10 +30,9 @@ import sys
 from pathlib import Path
 from engine.run.folder import RunFolder
 from engine.run.view import RunView
-from minimind_tui.core.chart_series import ChartSeries
-from minimind_tui.core.chart_state import ChartState
+from minimind_tui.core.chart_series import MetricSeries
 view = RunView(RunFolder(Path(sys.argv[1])))
-charts = [ChartSeries(name) for name in ("loss", "lr", "grad_norm", "tokens_per_s")]
+charts = [MetricSeries(name) for name in ("loss", "lr", "grad_norm", "tokens_per_s")]
 polls = 0
 while not polls or not view.caught_up:
     view.poll()
