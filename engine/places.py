@@ -1,12 +1,43 @@
 """Where things lie: built-in material, the workspace, the user's cache and config folders."""
 
+import errno
 import os
 from pathlib import Path
 
 import platformdirs
 
+from engine.errors import UserError
+from engine.language import _
+
 APP = "minimind-tui"
+_SHOWN = 100
+"""Characters of a path that a message shows."""
+
 _PACKAGE = Path(__file__).resolve().parent
+
+
+def named_path(text: str, *, home: bool = True) -> Path:
+    """The path a person wrote; with `home` a leading `~` is a home folder. Whether anything is there is not asked.
+
+    Raises UserError for what can be no path: a NUL, half a character, a name longer than file systems take, the home of
+    a user there is none of. After it, asking whether the path is a file raises nothing.
+    """
+    try:
+        path = Path(text).expanduser() if home else Path(text)
+        path.lstat()
+    except (ValueError, RuntimeError) as error:  # also UnicodeEncodeError
+        problem = _("there is no such home folder") if isinstance(error, RuntimeError) else _("no file can be named so")
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            return path
+        problem = _("it is too long")
+    else:
+        return path
+    raise UserError(_("{path} is no path: {problem}.").format(path=_short(text), problem=problem))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
 
 
 def builtin_dir(name: str) -> Path:

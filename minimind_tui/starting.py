@@ -12,7 +12,7 @@ from engine.errors import UserError
 from engine.estimate.device_probe import probe_device
 from engine.estimate.memory import runtime_bytes
 from engine.language import _
-from engine.places import cache_dir
+from engine.places import cache_dir, named_path
 from engine.run.folder import RunFolder
 from engine.run.fork import ForkPlan, Wanted, plan_fork
 from engine.run.launch import ResumePlan, RunPlan, plan_resume, plan_run
@@ -48,7 +48,7 @@ def asked_settings(
         layers.append(chosen.values)
         written |= chosen.places()
     if config is not None:
-        if not config.is_file():
+        if not named_path(str(config), home=False).is_file():
             raise UserError(_("There is no file {path} (--config).").format(path=config))
         in_file, file_preset = read_values(config)
         based_on = based_on or file_preset

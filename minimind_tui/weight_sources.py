@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.errors import UserError
 from engine.language import _
-from engine.places import runs_dir
+from engine.places import named_path, runs_dir
 from engine.run.checkpoints import CheckpointInfo, best, scan, verify
 from engine.run.find import find_run
 from engine.run.folder import RunFolder
@@ -31,7 +31,7 @@ def find_source(text: str, checkpoint: str | None, tokenizer: str | None) -> Sou
     `checkpoint` is None (its newest published weights), `best`, `last` or a step; `tokenizer` overrides the run's own.
     Raises UserError.
     """
-    path = Path(text).expanduser()
+    path = named_path(text)
     if path.suffix in WEIGHT_SUFFIXES:
         if checkpoint is not None and path.is_file():
             raise UserError(_("--checkpoint chooses among a run's; {path} is one file.").format(path=text))

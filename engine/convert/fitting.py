@@ -88,8 +88,8 @@ def _described(weights: Weights) -> ModelShape:
     there = sum(tensor.numel() for tensor in weights.tensors.values())
     if weights.tensors and there != numbers:
         raise UserError(
-            _("{path} says that it is a model of {claimed:,} parameters, and holds {there:,}").format(
-                path=weights.path, claimed=numbers, there=there
+            _("{path} says that it is a model of {claimed} parameters, and holds {there}").format(
+                path=weights.path, claimed=f"{numbers:,}", there=f"{there:,}"
             )
         )
     return shape

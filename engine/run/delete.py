@@ -18,11 +18,12 @@ from engine.run.observe import observe
 def delete_run(folder: RunFolder, *, patience: float = 3.0) -> int:
     """Delete a run; returns the bytes freed. Raises UserError when it runs, or is no run's folder.
 
-    A folder whose manifest is lost or broken is a run's when it is named like one. `patience` seconds are given to a
-    supervisor that is just about to end.
+    Of a link to a folder elsewhere the link goes and nothing else; within the run no link is followed. A folder whose
+    manifest is lost or broken is a run's when it is named like one. `patience` seconds are given to a supervisor that
+    is just about to end.
     """
     if folder.path.is_symlink():
-        raise UserError(_("{path} is a link to a folder elsewhere: remove the link by hand.").format(path=folder.path))
+        return _unlink(folder)
     if not is_run_id(folder.id):
         folder.read_manifest()
     lock = RunLock(folder.lock)
@@ -46,6 +47,23 @@ def delete_run(folder: RunFolder, *, patience: float = 3.0) -> int:
     finally:
         lock.release()
     return freed
+
+
+def _unlink(folder: RunFolder) -> int:
+    seen = observe(folder)
+    if seen.is_live:  # its processes may know it by this name
+        raise UserError(
+            _("Run {run} is {state}: {message} Stop it first.").format(
+                run=folder.id, state=seen.state, message=seen.message
+            )
+        )
+    try:
+        folder.path.unlink()
+    except OSError as error:
+        raise UserError(
+            _("Cannot delete {path}: {problem}.").format(path=folder.path, problem=error.strerror or str(error))
+        ) from error
+    return 0
 
 
 def folder_bytes(path: Path) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from engine.errors import UserError
 from engine.language import _
+from engine.places import named_path
 from engine.run.annotations import read_annotations
 from engine.run.clock import parse_utc
 from engine.run.folder import RunFolder
@@ -46,8 +47,9 @@ def find_run(runs_dir: Path, text: str) -> RunFolder:
     if not text:
         raise UserError(_("Which run? Give its id, a part of it, or: last"))
     if "/" in text or text in (".", ".."):
-        titled = [] if (Path(text).expanduser() / "manifest.json").is_file() else _titled(list_runs(runs_dir), text)
-        return titled[0] if len(titled) == 1 else _by_path(Path(text).expanduser())
+        path = named_path(text)
+        titled = [] if (path / "manifest.json").is_file() else _titled(list_runs(runs_dir), text)
+        return titled[0] if len(titled) == 1 else _by_path(path)
     runs = list_runs(runs_dir)
     if text == "last" and runs:
         return runs[0]
@@ -66,7 +68,7 @@ def find_run(runs_dir: Path, text: str) -> RunFolder:
                     text=text, n=len(matches), runs=_names(matches)
                 )
             )
-    path = Path(text)
+    path = named_path(text, home=False)
     if (path / "manifest.json").is_file():
         return _by_path(path)
     titled = _titled(runs, text)
@@ -87,7 +89,8 @@ def _titled(runs: list[RunFolder], text: str) -> list[RunFolder]:
 
 
 def _by_path(path: Path) -> RunFolder:
-    folder = RunFolder(path.resolve())
+    # a link is the run of its own name: who removes it must not remove what it leads to
+    folder = RunFolder(path.parent.resolve() / path.name if path.is_symlink() else path.resolve())
     folder.read_manifest()
     return folder
 

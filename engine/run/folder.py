@@ -13,6 +13,19 @@ from engine.run.atomic import write_atomic
 from engine.run.schema import FORMAT, Manifest
 from engine.small_file import read_small
 
+_MOST_NAME_BYTES = 255
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether `name`, read from a file, is that of something in a folder: never a path, hidden, or hard to see."""
+    return (
+        bool(name)
+        and name[0] not in ".-"
+        and "/" not in name
+        and name.isprintable()
+        and len(name.encode("utf-8", "replace")) <= _MOST_NAME_BYTES
+    )
+
 
 @dataclass(frozen=True)
 class RunFolder:

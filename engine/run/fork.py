@@ -13,12 +13,13 @@ from typing import Any, Literal
 
 from engine.errors import UserError
 from engine.language import _
+from engine.places import named_path
 from engine.places import runs_dir as usual_runs_dir
 from engine.run.checkpoints import CheckpointError, CheckpointInfo, best, copy_checkpoint, scan
 from engine.run.clock import seconds_since, utc_iso
 from engine.run.course import current_course
 from engine.run.create import create_run
-from engine.run.folder import RunFolder
+from engine.run.folder import RunFolder, is_plain_name
 from engine.run.guard_record import inherit_guard
 from engine.run.launch import deadline_moment, is_same_data, weights_name
 from engine.run.publishing import check_save_dir, claim_save_dir
@@ -146,7 +147,7 @@ def plan_fork(
     if manifest.data_path is None or manifest.tokenizer_path is None:
         raise UserError(_("{path} does not say which text and tokenizer to use.").format(path=folder.manifest))
     found = find_data(after.data_path) if "data_path" in asked else None
-    save_dir = None if after.save_dir == "none" else Path(after.save_dir).expanduser().absolute()
+    save_dir = None if after.save_dir == "none" else named_path(after.save_dir).absolute()
     notes = [found.note] if found is not None and found.note else []
     if save_dir is not None:
         check_save_dir(save_dir, weights_name(after), ancestors=_ancestors(folder), start=None, force=force)
@@ -343,7 +344,7 @@ def _ancestors(folder: RunFolder) -> frozenset[str]:
             lineage = folder.read_manifest().lineage
         except UserError:
             break
-        if lineage is None or lineage.run is None:
+        if lineage is None or lineage.run is None or not is_plain_name(lineage.run):
             break
         folder = RunFolder(folder.path.parent / lineage.run)
     return frozenset(found)

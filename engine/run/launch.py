@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.errors import UserError
 from engine.language import _
+from engine.places import named_path
 from engine.places import runs_dir as usual_runs_dir
 from engine.run.atomic import write_atomic
 from engine.run.checkpoints import newest, refuse_newer, scan
@@ -18,7 +19,7 @@ from engine.run.clock import parse_utc, utc_iso
 from engine.run.course import current_course
 from engine.run.create import create_run
 from engine.run.find import list_runs
-from engine.run.folder import RunFolder
+from engine.run.folder import RunFolder, is_plain_name
 from engine.run.meeting import announced_endpoint
 from engine.run.observe import observe
 from engine.run.publishing import check_save_dir, claim_save_dir
@@ -80,6 +81,20 @@ def weights_name(settings: Settings) -> str:
     return f"{settings.save_weight}_{settings.hidden_size}" + ("_moe" if settings.use_moe else "")
 
 
+def stem_of(manifest: Manifest, usual: str) -> str:
+    """The name that a run's manifest gives its weights, else the usual one. Raises UserError when it is no plain name:
+    anybody may have written the manifest, and the weights are to land where they are expected.
+    """
+    name = manifest.weights_name or usual
+    if not is_plain_name(name):
+        raise UserError(
+            _("manifest.json: weights_name is {name}, which is no name of a file. Take it out to resume.").format(
+                name=name
+            )
+        )
+    return name
+
+
 def plan_run(
     settings: Settings,
     *,
@@ -102,7 +117,7 @@ def plan_run(
     tokenizer = find_tokenizer(settings.tokenizer)
     start = find_weights(settings, runs_dir or usual_runs_dir())
     deadline = None if settings.deadline == "none" else deadline_moment(settings.deadline)
-    save_dir = None if settings.save_dir == "none" else Path(settings.save_dir).expanduser().absolute()
+    save_dir = None if settings.save_dir == "none" else named_path(settings.save_dir).absolute()
     if save_dir is not None:
         check_save_dir(
             save_dir,
@@ -245,7 +260,7 @@ def apply_changes(plan: ResumePlan) -> None:
         return
     folder, settings = plan.folder, plan.settings
     if "save_dir" in plan.change.changed and settings.save_dir != "none":
-        save_dir = Path(settings.save_dir).expanduser().absolute()
+        save_dir = named_path(settings.save_dir).absolute()
         stem = weights_name(settings)
         check_save_dir(save_dir, stem, ancestors=frozenset({folder.id}), start=None, force=False)
         claim_save_dir(save_dir, stem, folder.id)

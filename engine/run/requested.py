@@ -5,6 +5,7 @@ from pathlib import Path
 
 from engine.errors import UserError
 from engine.language import _
+from engine.places import named_path
 from engine.run.find import find_run, list_runs
 from engine.run.folder import RunFolder
 from engine.settings.settings import Settings
@@ -31,7 +32,7 @@ def find_weights(settings: Settings, runs_dir: Path) -> Weights | None:
     text = settings.from_weight
     if text == "none":
         return None
-    path = Path(text).expanduser()
+    path = named_path(text)
     if path.is_file():
         return _weights_file(path)
     if path.suffix in WEIGHT_SUFFIXES:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.errors import UserError
 from engine.language import _
-from engine.places import builtin_dir, workspace
+from engine.places import builtin_dir, named_path, workspace
 from engine.settings.nearest import nearest
 
 GUIDE_DATA = "pretrain_data.jsonl"
@@ -25,7 +25,7 @@ def find_data(data_path: str) -> Found:
     Looked for as it is written, then (as MiniMind's guide writes `dataset/`) under `datasets/`, then among the built-in
     files. Raises UserError that says where MiniMind's users get the data, or the nearest file there is.
     """
-    asked = Path(data_path).expanduser()
+    asked = named_path(data_path)
     if _is_there(asked):
         return Found(asked.resolve())
     if asked.parts[:1] == ("dataset",) and (found := _in_datasets(Path("datasets", *asked.parts[1:]))):
@@ -70,7 +70,7 @@ def find_tokenizer(tokenizer: str) -> Path:
     """The tokenizer.json that the setting means; `auto` is the shipped one. Raises UserError when there is none."""
     if tokenizer == "auto":
         return builtin_dir("datasets") / "tokenizer.json"
-    path = Path(tokenizer).expanduser()
+    path = named_path(tokenizer)
     if _is_there(path) and path.is_dir():
         path = path / "tokenizer.json"
     if not _is_there(path) or not path.is_file():

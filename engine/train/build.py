@@ -20,7 +20,7 @@ from engine.places import cache_dir
 from engine.run.checkpoints import scan
 from engine.run.clock import ActiveClock, parse_utc
 from engine.run.guard_record import read_guard
-from engine.run.launch import weights_name
+from engine.run.launch import stem_of, weights_name
 from engine.run.publishing import published_by
 from engine.run.schema import EventKind, Manifest, Phase
 from engine.run.worker_link import WorkerLink
@@ -352,7 +352,7 @@ def _save_plan(settings: Settings, manifest: Manifest) -> SavePlan:
         save_interval=settings.save_interval,
         save_minutes=settings.save_minutes,
         keep_checkpoints=settings.keep_checkpoints,
-        weights_name=manifest.weights_name or weights_name(settings),
+        weights_name=stem_of(manifest, weights_name(settings)),
         save_dir=None if settings.save_dir == "none" else Path(manifest.save_dir or settings.save_dir).absolute(),
     )
 

@@ -332,7 +332,6 @@ class Trainer:
             self.desk.stop = self.guard.instead_of(self.desk.stop, error.names)
             self.saves.answer(False, self.desk.stop.message)
 
-
     def _finished(self) -> Stop:
         messages = {
             Reason.COMPLETE: _("All epochs are done."),

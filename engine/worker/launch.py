@@ -166,7 +166,12 @@ class Machine:
             "shutdown_timeout": _END_SECONDS,
         }
         if machines == 1:
-            return LaunchConfig(rdzv_backend="c10d", rdzv_endpoint="localhost:0", local_addr="127.0.0.1", **common)
+            from engine.worker import loopback
+
+            loopback.register()
+            return LaunchConfig(
+                rdzv_backend=loopback.BACKEND, rdzv_endpoint=f"{loopback.HOST}:0", local_addr=loopback.HOST, **common
+            )
         endpoint = self._endpoint = self._endpoint or announced_endpoint(machines)
         address = _address_towards(endpoint)
         _speak_through(address)

@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.errors import UserError
 from engine.estimate.device_probe import DeviceFacts
 from engine.language import _
-from engine.places import workspace
+from engine.places import named_path, workspace
 from engine.run.checkpoints import best, scan
 from engine.run.folder import RunFolder
 from engine.run.requested import WEIGHT_SUFFIXES, run_weights
@@ -183,7 +183,10 @@ def looks_like_a_path(text: str) -> bool:
 
 def path_offers(text: str) -> list[Offer]:
     """Files of weights, and folders on the way to them, that begin as `text` does."""
-    typed = Path(text).expanduser()
+    try:
+        typed = named_path(text)
+    except UserError:
+        return []
     parent, beginning = (typed, "") if text.endswith("/") or text in ("~", ".") else (typed.parent, typed.name)
     try:
         entries = sorted(parent.iterdir())

@@ -191,9 +191,8 @@ def report(
     ] = None,
 ) -> None:
     """Write a run's report."""
-    from pathlib import Path
-
     from engine.errors import UserError
+    from engine.places import named_path
     from minimind_tui import words
     from minimind_tui.cli.terminal import say
     from minimind_tui.report import KINDS, write_report
@@ -201,7 +200,7 @@ def report(
     kind = next((one for one in KINDS if one == format_), None)
     if format_ is not None and kind is None:
         raise UserError(_("--format {value}: expected {kinds}.").format(value=format_, kinds=" | ".join(KINDS)))
-    path = write_report(_find(run), None if output is None else Path(output).expanduser(), kind)
+    path = write_report(_find(run), None if output is None else named_path(output), kind)
     say(_("The report is in {path}").format(path=words.short_path(path)))
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 from engine.data.file_check import check_file
@@ -14,7 +13,7 @@ from engine.estimate.device_probe import DeviceFacts
 from engine.estimate.disk import free_bytes
 from engine.estimate.micro_batch import found_rows
 from engine.estimate.preview import RunPreview, preview_run
-from engine.places import cache_dir, runs_dir
+from engine.places import cache_dir, named_path, runs_dir
 from engine.run.launch import deadline_moment, weights_name
 from engine.run.publishing import check_save_dir
 from engine.run.requested import find_weights
@@ -142,7 +141,7 @@ def _of_settings(settings: Settings, *, force: bool) -> list[Reason]:
 def _check_save_dir(settings: Settings, *, force: bool) -> None:
     start = find_weights(settings, runs_dir())
     check_save_dir(
-        Path(settings.save_dir).expanduser().absolute(),
+        named_path(settings.save_dir).absolute(),
         weights_name(settings),
         ancestors=frozenset({start.run} if start and start.run else ()),
         start=start.path if start else None,

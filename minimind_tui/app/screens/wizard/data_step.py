@@ -67,7 +67,7 @@ def _completed(value: str) -> str | None:
                 for entry in entries
                 if entry.name.startswith(begun) and (entry.is_dir() or entry.name.endswith(".jsonl"))
             )
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: no such home
         return None
     return f"{folder}{slash}{names[0]}" if names else None
 
