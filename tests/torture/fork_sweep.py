@@ -123,7 +123,11 @@ def in_a_fork(
 
 
 class Sweeper:
-    """Sweeps one kind of run in a folder of its own."""
+    """Sweeps one kind of run in a folder of its own.
+
+    points: (number in its attempt, whether that has no tokens yet, call, place): the first attempt of all up to the end
+    of its tokenising, from there on one that finds its tokens.
+    """
 
     def __init__(self, folder: Path, kind: str, seed: int) -> None:
         self.bench = Bench(folder, LINES)
@@ -132,18 +136,29 @@ class Sweeper:
         self.folder = folder
         self._load_modules()
         self.reference = self._make()
-        with self._cold_cache(0):  # the points of the first attempt of all, that has no tokens yet
-            listing = folder / "points.json"
-            self._expect(self.reference, in_a_fork(self.reference, KillPoints(), listing), 0)
-            self.points: list[list[str]] = json.loads(listing.read_text())
+        with self._cold_cache(0):
+            cold = self._list(self.reference)
+        warm = self._list(self._make())
+        tokenised = 1 + max(index for index, (_call, place) in enumerate(cold) if place == "tokenising")
+        skipped = sum(place == "tokenising" for _call, place in cold[:tokenised]) - sum(
+            place == "tokenising" for _call, place in warm
+        )
+        self.points = [(number, True, *point) for number, point in enumerate(cold[:tokenised], 1)]
+        self.points += [(number, False, *point) for number, point in enumerate(warm, 1)][tokenised - skipped :]
         self.sweep.points = len(self.points)
+
+    def _list(self, run: RunFolder) -> list[list[str]]:
+        listing = self.folder / "points.json"
+        self._expect(run, in_a_fork(run, KillPoints(), listing), 0)
+        points: list[list[str]] = json.loads(listing.read_text())
+        return points
 
     def strike(self, number: int) -> None:
         """Kill an attempt at point `number`, let the run go on, and compare it."""
-        call, place = self.points[number - 1]
+        at, cold, call, place = self.points[number - 1]
         run = self._make()
-        with self._cold_cache(number) if number <= self._tokenised else contextlib.nullcontext():
-            self._expect(run, in_a_fork(run, KillPoints(number)), -signal.SIGKILL)
+        with self._cold_cache(number) if cold else contextlib.nullcontext():
+            self._expect(run, in_a_fork(run, KillPoints(at)), -signal.SIGKILL)
             self.sweep.struck += 1
             self.sweep.places[place] += 1
             self.sweep.calls[call] += 1
@@ -157,11 +172,6 @@ class Sweeper:
         self._note(run, number, final_problems(run, self.reference, SHORT["save_interval"]))
         self.sweep.repeated += read_metrics(run.metrics).repeated
         self.bench.remove(run)
-
-    @property
-    def _tokenised(self) -> int:
-        """The last point of an attempt without tokens that lies in the tokenising."""
-        return max((n for n, (_call, place) in enumerate(self.points, 1) if place == "tokenising"), default=0)
 
     def _load_modules(self) -> None:
         """Load here what an attempt loads on its way, or every fork would do so for itself. Training here instead
@@ -191,7 +201,7 @@ class Sweeper:
             self.sweep.problems.append(f"{run.path}: an attempt ended with {code}, not {wanted}: {log}")
 
     def _note(self, run: RunFolder, number: int, problems: list[str]) -> None:
-        call, place = self.points[number - 1]
+        _at, _cold, call, place = self.points[number - 1]
         self.sweep.problems += [f"point {number} ({call}, {place}): {problem}" for problem in problems]
 
 

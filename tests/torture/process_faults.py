@@ -219,8 +219,9 @@ class Ordeal:
                 self._recovered(time.monotonic() - began)
             if hangups and ours is not None and ours.worker is not None:
                 hangups = False
-                self._hit((("supervisor", "HUP"), ("worker", "HUP")), ours, supervisor.pid)
-                self.told.hangups += 2
+                self.told.hangups += sum(
+                    _hit(self._pid_of(target, supervisor.pid), target, "HUP") for target in ("supervisor", "worker")
+                )
             if fault is not None and at is None and fault.point is None:
                 if fault.when == "paused" and not asked and ours is not None and ours.phase == "training":
                     asked = self._ask_for_pause()
@@ -237,27 +238,16 @@ class Ordeal:
             time.sleep(fault.after)
         status = _status(self.run)
         at = "before it has a word" if status is None else f"{status.phase or status.state}"
+        # looked up before the first strike: a killed supervisor has no children any more
+        aims = [(self._pid_of(target, supervisor), target, name) for target, name in fault.hits]
         hit = False
-        for number, one in enumerate(fault.hits):
+        for number, aim in enumerate(aims):
             if number:
                 time.sleep(fault.between)
-            hit = self._hit((one,), status, supervisor) or hit
+            hit = _hit(*aim) or hit
         return at if hit else None
 
-    def _hit(self, hits: tuple[tuple[str, str], ...], status: Status | None, supervisor: int) -> bool:
-        hit = False
-        for target, name in hits:
-            pid = self._pid_of(target, status, supervisor)
-            if pid is None:
-                continue
-            try:
-                (os.killpg if target == "group" else os.kill)(pid, signal.Signals[f"SIG{name}"])
-                hit = True
-            except ProcessLookupError:
-                continue
-        return hit
-
-    def _pid_of(self, target: str, status: Status | None, supervisor: int) -> int | None:
+    def _pid_of(self, target: str, supervisor: int) -> int | None:
         if target == "supervisor":
             return supervisor
         if target in ("worker", "group"):
@@ -297,6 +287,17 @@ class Ordeal:
             f"{self.run.id}, attempt {self._attempts}, after {last.fault.words if last else None} ({last and last.at})"
         )
         self.told.problems += [f"{where}: {problem}" for problem in problems]
+
+
+def _hit(pid: int | None, target: str, name: str) -> bool:
+    """Send a signal to a process, or for `group` to its group; False when there is none."""
+    if pid is None:
+        return False
+    try:
+        (os.killpg if target == "group" else os.kill)(pid, signal.Signals[f"SIG{name}"])
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _end_of(seen: Observation) -> tuple[str, str | None]:
