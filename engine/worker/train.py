@@ -14,6 +14,7 @@ from engine.errors import UserError
 from engine.language import _
 from engine.run.exit_codes import WorkerExit
 from engine.run.memory_limit import memory_limit, words_of_memory
+from engine.run.open_files import words_of_files
 from engine.run.parent_watch import ParentWatch
 from engine.run.phase_words import phase_word
 from engine.run.process import identify
@@ -48,8 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
         # a launcher takes any other code for a failure; the outcome in the status says that it is paused
         return WorkerExit.DONE if several and code is WorkerExit.PAUSED else code
     except UserError as error:
-        leave_error(rank, Reason.USER_ERROR, str(error), about_others=False)
-        return _fail(link, Reason.USER_ERROR, str(error))
+        message = words_of_files(error) or str(error)
+        leave_error(rank, Reason.USER_ERROR, message, about_others=False)
+        return _fail(link, Reason.USER_ERROR, message)
     except Exception as error:
         traceback.print_exc()
         message = f"{type(error).__name__}: {error}".strip()
@@ -58,6 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
         if about_others or for_memory:  # the launcher, which sees all ranks, says what comes of it
             sys.stdout.flush()
             os._exit(WorkerExit.FAILED)
+        if told := words_of_files(error):
+            return _fail(link, Reason.USER_ERROR, told)
         if told := words_of_memory(error, phase_word(link.status.phase or Phase.LOADING)):
             # under a limit another attempt would meet it again
             return _fail(link, Reason.USER_ERROR if memory_limit() else Reason.ERROR, told)
