@@ -75,13 +75,14 @@ async def test_only_live_ones_are_refused_in_words(workspace: Path) -> None:
 
 async def test_one_that_cannot_be_deleted_does_not_keep_the_others(workspace: Path) -> None:
     good = write_run(workspace, "good", run_id="20261124-000001-good")
-    elsewhere = write_run(workspace, "elsewhere", run_id="20261124-000002-link")
-    shutil.move(elsewhere.path, workspace / "away")
-    elsewhere.path.symlink_to(workspace / "away")
+    other = write_run(workspace, "other", run_id="20261124-000002-other")
+    foreign = other.path.with_name("foreign")  # neither named like a run nor with a manifest that says it is one
+    shutil.move(other.path, foreign)
+    (foreign / "manifest.json").write_text("{}x")
     async with browser() as (app, pilot, screen):
         await pilot.press("A", "D")
         await until_dialog(app, pilot, ChoiceDialog)
         await pilot.press("d")
-        await until(pilot, lambda: listed(screen) == ["link"])
-        await until_told(app, pilot, "is a link")
-        assert not good.path.exists() and (workspace / "away" / "manifest.json").exists()
+        await until(pilot, lambda: listed(screen) == ["foreign"])
+        await until_told(app, pilot, "is not a run's manifest")
+        assert not good.path.exists() and (foreign / "manifest.json").exists()
