@@ -232,7 +232,11 @@ class Supervisor:
             self._status.stop()
 
     def _may_restart(self, outcome: Outcome) -> bool:
-        return outcome.state == State.FAILED and outcome.reason not in _NOT_AGAIN and not self._wakeup.stops
+        if outcome.state != State.FAILED or outcome.reason in _NOT_AGAIN or self._wakeup.stops:
+            return False
+        settings = self._settings()
+        # the other machines do not come back by themselves: the next attempt would wait for them in vain
+        return settings is None or settings.nnodes == 1 or outcome.reason == Reason.MEMORY
 
     def _judge(self, outcome: Outcome, code: int | None) -> Verdict:
         """Whether the worker is started again. One that died without a word has told its step at its last log line."""
