@@ -15,7 +15,7 @@ from engine.places import named_path
 from engine.places import runs_dir as usual_runs_dir
 from engine.run.atomic import write_atomic
 from engine.run.checkpoints import newest, refuse_newer, scan
-from engine.run.clock import parse_utc, utc_iso
+from engine.run.clock import seconds_since, utc_iso
 from engine.run.course import current_course
 from engine.run.create import create_run
 from engine.run.find import list_runs
@@ -217,7 +217,14 @@ def refuse_unresumable(folder: RunFolder, *, longer: bool = False) -> None:
             ).format(run=folder.id, steps=steps)
         )
     deadline = folder.read_manifest().deadline_at
-    if deadline is not None and parse_utc(deadline) <= datetime.now(UTC).timestamp():
+    left = None if deadline is None else seconds_since(deadline)
+    if deadline is not None and left is None:
+        raise UserError(
+            _("{path}: deadline_at is {text}, which is no moment. Mend it, or take it out, to resume.").format(
+                path=folder.manifest, text=deadline
+            )
+        )
+    if left is not None and left >= 0:
         raise UserError(
             _(
                 "Run {run} was to end by {moment}, which is over: nothing is left to resume. "

@@ -34,6 +34,8 @@ COMMANDS: dict[str, list[str]] = {
     "attach": ["attach", RUN],
     "attach --json": ["attach", RUN, "--json"],
     "plot": ["plot", RUN],
+    "verify": ["verify", RUN],
+    "runs exclude": ["runs", "exclude", RUN, f"{DATA}:1"],
     "plot metric": ["plot", RUN, "--metric", EVIL],
     "resume": ["resume", RUN],
     "fork": ["fork", RUN],

@@ -69,7 +69,8 @@ def values_of(name: str) -> st.SearchStrategy[Any]:
     if spec.kind == "flag":
         return st.booleans()
     if spec.kind == "choice":
-        return st.sampled_from([{"on": True, "off": False}.get(choice, choice) for choice in spec.choices])
+        flags = {"on": True, "off": False} if "on" in spec.choices else {}
+        return st.sampled_from([flags.get(choice, choice) for choice in spec.choices])
     if spec.kind == "int" or (spec.kind == "auto_number" and name not in ("rms_norm_eps", "aux_loss_coef")):
         numbers = st.integers(int(bounds.get("ge", 0)), int(bounds.get("le", 10**9)))
         return numbers if spec.kind == "int" else numbers | st.just("auto")

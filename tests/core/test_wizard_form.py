@@ -17,6 +17,7 @@ from minimind_tui.core.wizard.form import SPECS, Form, matching, names_in_order,
 from minimind_tui.core.wizard.texts import duration_text, join_texts, split_texts
 
 OTHER_TEXTS = {
+    "spike_threshold": "12",
     "architecture": "minimind3",
     "norm_cast": "before_weight",
     "initializer": "normal",

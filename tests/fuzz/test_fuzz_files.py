@@ -27,7 +27,7 @@ from engine.run.rank_errors import read_errors
 from engine.settings.presets import preset_paths, read_preset
 from engine.settings.run_toml import parse_settings
 from engine.worker.generation_request import read_request
-from minimind_tui.core.experts import expert_look, headline, layer_course, starving_words, strip
+from minimind_tui.core.experts import expert_look, headline, layer_course, starving_line, strip
 from minimind_tui.core.preferences import load_preferences, preferences_path, save_preferences
 from minimind_tui.core.ranks import rank_lines, rank_look
 from minimind_tui.core.run_settings import read_run_settings
@@ -200,7 +200,7 @@ def test_lists_in_the_log(tmp_path: Path) -> None:
             if (experts := expert_look([lists, lists])) is not None:
                 headline(experts, None)
                 if experts.starving:
-                    starving_words(experts)
+                    starving_line(experts)
                 for layer in experts.layers:
                     strip(layer)
                     layer_course([lists, lists], layer.layer)
