@@ -69,6 +69,17 @@ def words_of_memory(error: BaseException, phase: str) -> str:
     return " ".join(filter(None, (told, limit_words(), way_out)))
 
 
+def words_of_last_lines(printed: list[str]) -> str:
+    """What to tell of a process that died under a limit without a word, by the last lines it printed: memory may have
+    failed it in the midst of saying so. Empty where no limit holds or no line speaks of memory.
+    """
+    told = [line.strip() for line in printed if any(word in line.lower() for word in (*_WORDS, "memoryerror"))]
+    if not told or memory_limit() is None:
+        return ""
+    way_out = _("Give it more, or take a smaller batch_size, max_seq_len or network.")
+    return " ".join((_("Memory ran out: {said}.").format(said=told[-1].rstrip(".")), limit_words(), way_out))
+
+
 def _is_near_limit() -> bool:
     limit = memory_limit()
     return limit is not None and _peak(limit[1]) > _NEAR * limit[0]

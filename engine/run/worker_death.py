@@ -6,7 +6,7 @@ from pathlib import Path
 from engine.language import _
 from engine.run.exit_codes import WorkerExit
 from engine.run.folder import RunFolder
-from engine.run.memory_limit import limit_words
+from engine.run.memory_limit import limit_words, words_of_last_lines
 from engine.run.schema import Outcome, Reason, State
 from engine.run.trainer_log import last_lines
 
@@ -44,8 +44,12 @@ def words_of_exit(code: int, oom_kills_before: int) -> str:
 
 def outcome_of_death(folder: RunFolder, code: int, oom_kills_before: int, log_offset: int) -> Outcome:
     """The outcome of a worker that ended without one: words for its exit, and the last it printed."""
-    message = words_of_exit(code, oom_kills_before)
     printed = last_lines(folder.trainer_log, log_offset)
+    if code == WorkerExit.FAILED and (told := words_of_last_lines(printed)):
+        return Outcome(
+            state=State.FAILED, reason=Reason.USER_ERROR, message=told
+        )  # another attempt would meet it again
+    message = words_of_exit(code, oom_kills_before)
     if printed:
         message += " " + _("Last lines of trainer.log:") + "\n" + "\n".join(printed)
     reason = Reason.USER_ERROR if code == WorkerExit.USER_ERROR else Reason.WORKER_DIED

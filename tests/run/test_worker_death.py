@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.run import worker_death
+from engine.run import memory_limit, worker_death
 from engine.run.folder import RunFolder
 from engine.run.schema import Reason, State
 from engine.run.trainer_log import last_lines, open_log, rotate
@@ -59,3 +59,18 @@ class TestTrainerLog:
         assert len(last_lines(folder.trainer_log)[0]) == 4000
         assert last_lines(folder.path / "missing") == []
         assert last_lines(folder.trainer_log, offset=10**9) != []  # it was rotated since
+
+
+def test_a_death_under_a_limit_whose_last_lines_speak_of_memory_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory can fail the very handler that would have told it."""
+    folder = RunFolder(tmp_path)
+    folder.trainer_log.write_bytes(b"Traceback (most recent call last):\n  in get_data\nMemoryError\n")
+    assert outcome_of_death(folder, 1, 0, 0).reason == Reason.WORKER_DIED  # no limit: it may be anything
+    monkeypatch.setattr(memory_limit, "memory_limit", lambda: (307_200_000, "ulimit -v"))
+    outcome = outcome_of_death(folder, 1, 0, 0)
+    assert outcome.reason == Reason.USER_ERROR and outcome.message.startswith("Memory ran out: MemoryError.")
+    assert "307 MB (ulimit -v)" in outcome.message and "\n" not in outcome.message
+    folder.trainer_log.write_bytes(b"KeyError: 'x'\n")
+    assert outcome_of_death(folder, 1, 0, 0).reason == Reason.WORKER_DIED
