@@ -1,7 +1,6 @@
 """What the run room's writers do on a disk that takes short writes, loses handles, refuses a sync or vanishes."""
 
 import errno
-import fcntl
 import os
 import shutil
 import sys
@@ -9,18 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from saved_bytes import save
 
-from engine.run import lock as locking
 from engine.run.atomic import HashingFile, hash_file, publish_file, write_all, write_atomic
 from engine.run.attempts import begin_attempt
-from engine.run.checkpoints import CheckpointInfo, begin_checkpoint, scan, verify
+from engine.run.checkpoints import scan, verify
 from engine.run.folder import RunFolder
 from engine.run.home import RunHome
 from engine.run.jsonl_log import LineWriter, Tail, read_lines
-from engine.run.lock import RunLock, claim_of, is_held
-from engine.run.process import this_process
-from engine.run.retention import Proven, retain
-from engine.run.schema import ProcessIdentity, State, Status
+from engine.run.schema import State, Status
 from engine.run.status import StatusWriter, read_status
 from engine.run.worker_link import WorkerLink
 
@@ -284,54 +280,6 @@ class TestStatusOnAFullDisk:
         assert status is not None and status.state is State.FINISHED
 
 
-def save(folder: RunFolder, step: int, data: bytes = b"weights", **fields: object) -> CheckpointInfo:
-    with begin_checkpoint(folder, step) as staging:
-        staging.open("model.bin").write(data)
-        return staging.commit(attempt=1, **fields)
-    raise AssertionError
-
-
-def damage(folder: RunFolder, step: int) -> None:
-    (folder.checkpoints / f"step-{step:08d}" / "model.bin").write_bytes(b"wEights")
-
-
-class TestRetention:
-    def test_a_newer_one_that_does_not_hold_never_costs_an_older_one_that_does(self, folder: RunFolder) -> None:
-        for step in (1, 2, 3, 4, 5):
-            save(folder, step)
-        damage(folder, 5)
-        damage(folder, 3)
-        bad: list[tuple[int, str]] = []
-        retain(folder, 2, on_bad=lambda info, problem: bad.append((info.step, problem)))
-        assert [info.step for info in scan(folder)] == [5, 4, 3, 2]  # 4 and 2 are the two that hold
-        assert [step for step, _problem in bad] == [5, 3] and "hash" in bad[0][1]
-
-    def test_all_damaged_but_the_oldest(self, folder: RunFolder) -> None:
-        for step in range(1, 7):
-            save(folder, step)
-        for step in range(2, 7):
-            damage(folder, step)
-        retain(folder, 2)
-        assert [info.step for info in scan(folder)] == [6, 5, 4, 3, 2, 1]
-
-    def test_what_was_seen_whole_is_not_read_again_until_it_changes(
-        self, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        proven, read = Proven(), []
-        monkeypatch.setattr("engine.run.retention.verify", lambda info: read.append(info.step) or verify(info))
-        for step in (1, 2, 3):
-            save(folder, step)
-            retain(folder, 2, proven=proven)
-        assert read == [3, 2]
-        save(folder, 4)
-        retain(folder, 2, proven=proven)
-        assert read == [3, 2, 4]
-        damage(folder, 4)
-        save(folder, 5)
-        retain(folder, 2, proven=proven)
-        assert read == [3, 2, 4, 5, 4] and [info.step for info in scan(folder)] == [5, 4, 3]
-
-
 class TestHome:
     @pytest.fixture
     def link(self, folder: RunFolder) -> WorkerLink:
@@ -376,50 +324,6 @@ class TestHome:
         home._disk += 1  # what lies above the folder now is another file system than when the run began
         shutil.rmtree(folder.path)
         assert home.mend() == [] and not folder.path.exists()
-
-
-class TestWithoutFileLocks:
-    @pytest.fixture(autouse=True)
-    def no_locks(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def flock(fd: int, how: int) -> None:
-            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-        monkeypatch.setattr(fcntl, "flock", flock)
-
-    def test_one_holds_it_and_it_comes_free(self, folder: RunFolder) -> None:
-        first, second = RunLock(folder.lock), RunLock(folder.lock)
-        first.acquire()
-        assert is_held(folder.lock)
-        with pytest.raises(Exception, match="already running"):
-            second.acquire()
-        first.release()
-        assert not is_held(folder.lock) and not claim_of(folder.lock).exists()
-        second.acquire()
-        second.release()
-
-    def test_a_dead_holder_s_claim_is_taken_over(self, folder: RunFolder) -> None:
-        me = this_process()
-        dead = me.model_copy(update={"start": me.start - 100.0})  # the pid is another process's by now
-        claim_of(folder.lock).write_text(dead.model_dump_json())
-        assert not is_held(folder.lock)
-        lock = RunLock(folder.lock)
-        lock.acquire()
-        assert locking.holder_of(claim_of(folder.lock)) == me
-        lock.release()
-
-    def test_a_holder_on_another_machine_counts_and_the_way_out_is_told(self, folder: RunFolder) -> None:
-        far = ProcessIdentity(pid=1, start=1.0, host="far", boot="other")
-        for path in (claim_of(folder.lock), folder.lock):
-            path.write_text(far.model_dump_json())
-        with pytest.raises(Exception, match=r"far.*delete .*run\.lock\.owner"):
-            RunLock(folder.lock).acquire()
-
-    def test_who_was_quicker_keeps_it(self, folder: RunFolder) -> None:
-        me = this_process()
-        claim_of(folder.lock).write_text(me.model_dump_json())
-        dead = me.model_copy(update={"start": me.start - 100.0})
-        assert not locking._take_away(claim_of(folder.lock), dead)
-        assert locking.holder_of(claim_of(folder.lock)) == me
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system has no /dev/full")
