@@ -40,14 +40,19 @@ class RunHome:
                 if not self._was_deleted():
                     return []
                 self._folder.path.mkdir()
-                os.close(self._fd)
-                self._fd = -1
+                self.close()
             for path in missing:
                 write_atomic(path, self._kept[path])
             self.keep()
             return [path.name for path in missing]
         except OSError:
             return []
+
+    def close(self) -> None:
+        """Let the folder go; harmless when called again."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def _was_deleted(self) -> bool:
         """Whether the folder is gone for good: neither moved, nor on a file system that is not there now."""

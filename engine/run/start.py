@@ -1,7 +1,6 @@
 """Starting a run: its supervisor, detached, so that neither the terminal nor this process matters to it."""
 
 import os
-import select
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +11,7 @@ from pathlib import Path
 from engine.errors import UserError
 from engine.language import _
 from engine.run.folder import RunFolder
+from engine.run.readable import wait_readable
 from engine.run.trainer_log import last_lines, open_log
 
 WORKER = "engine.worker.train"
@@ -123,8 +123,7 @@ def _read_all(fd: int, timeout: float) -> bytes | None:
     """What is written to a pipe until it is closed; None when it stays open for `timeout` seconds."""
     parts: list[bytes] = []
     while True:
-        ready, _writable, _failed = select.select([fd], [], [], timeout)
-        if not ready:
+        if not wait_readable(fd, timeout):
             return None
         part = os.read(fd, 65536)
         if not part:

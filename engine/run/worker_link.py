@@ -256,6 +256,8 @@ class WorkerLink:
             if writer.pending:
                 kept = f"{writer.path.name}: {writer.pending} lines could not be written: {writer.error}"
                 _print(kept)  # it goes to trainer.log, the last place left
+            writer.close()
+        self._home.close()
         return self._exit
 
     def _change_manifest(self, change: Callable[[Manifest], None]) -> None:

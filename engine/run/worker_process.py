@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import select
 import signal
 import subprocess
 import time
@@ -16,6 +15,7 @@ from engine.run.exit_codes import WorkerExit
 from engine.run.folder import RunFolder
 from engine.run.lock import RunLock
 from engine.run.process import is_alive, runs_on, send_signal_safely, this_process
+from engine.run.readable import wait_readable
 from engine.run.schema import AttemptRecord, Outcome, Reason, State, Status
 from engine.run.start import module_environment, python_module
 from engine.run.status import read_status
@@ -48,7 +48,7 @@ class Wakeup:
 
     def wait(self, seconds: float) -> None:
         """Return at the next signal, or after `seconds`."""
-        select.select([self._read], [], [], seconds)
+        wait_readable(self._read, seconds)
         with contextlib.suppress(BlockingIOError):
             while os.read(self._read, 512):
                 pass

@@ -8,7 +8,6 @@ when a rank is gone without a word it says in the run's status which one, and wh
 import argparse
 import contextlib
 import os
-import select
 import shutil
 import signal
 import socket
@@ -27,6 +26,7 @@ from engine.run.exit_codes import WorkerExit
 from engine.run.folder import RunFolder
 from engine.run.meeting import Meeting, announce, announced_endpoint, withdraw
 from engine.run.rank_errors import FOLDER_VARIABLE, LAUNCHER_VARIABLE, RankError, read_errors
+from engine.run.readable import wait_readable
 from engine.run.schema import EventKind, Manifest, Outcome, Reason, State
 from engine.run.status import read_status
 from engine.run.trainer_log import soften_output
@@ -91,7 +91,7 @@ def forward_stops(folder: RunFolder, machine: int) -> None:
         number = 0
         reached: set[int] = set()
         while True:
-            if select.select([read_end], [], [], _FORWARD_SECONDS if number else None)[0]:
+            if wait_readable(read_end, _FORWARD_SECONDS if number else None):
                 number = os.read(read_end, 1)[0]
                 reached.clear()
             for child in psutil.Process().children():

@@ -22,7 +22,7 @@ from engine.run.lock import RunLock
 from engine.run.observe import observe
 from engine.run.parent_watch import ParentWatch
 from engine.run.process import identify, this_process
-from engine.run.schema import Outcome, Phase, Reason, Request, State
+from engine.run.schema import EventKind, Outcome, Phase, Reason, Request, State
 from engine.run.start import module_environment
 from engine.run.status import read_status
 from engine.run.worker_link import SUPERVISOR_VARIABLE, WorkerLink
@@ -368,3 +368,17 @@ def test_a_request_of_another_shape_is_not_found_by_chance(folder: RunFolder) ->
     )
     answer = wait_for_answer(folder, "x", 0.0)
     assert answer is not None and not answer.accepted and answer.step == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not list open descriptors")
+def test_an_attempt_that_ended_leaves_no_descriptor_open(folder: RunFolder) -> None:
+    def open_there() -> list[str]:
+        targets = [path.readlink() for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+        return [str(target) for target in targets if target.is_relative_to(folder.path)]
+
+    begin_attempt(folder, 1, 0, lambda done, total: None)
+    link = WorkerLink(folder, 1, signals=False)
+    link.metric(1, epoch=1, tokens=1, elapsed=1.0, loss=1.0, lr=1.0)
+    link.event(EventKind.WARNING, 1, message="x")
+    link.finish(State.STOPPED, Reason.REQUEST, "enough")
+    assert open_there() == []
