@@ -11,6 +11,7 @@ from screens import drawn, screen_text, until, until_shown
 from textual.color import Color
 
 from engine.run.annotations import write_note
+from minimind_tui.app.screens.runs.detail_pane import DetailPane
 from minimind_tui.app.screens.runs.run_list import RunList
 
 
@@ -61,6 +62,26 @@ async def test_the_language_changes_in_place(workspace: Path) -> None:
         assert len(screen.marked) == 1 and chosen(screen) == "gamma"
         assert "lr>1e-5" in screen_text(app) and len(screen.rows) == 4
         assert app.focused is screen.run_list
+
+
+async def test_what_was_read_meanwhile_finds_no_pane_and_is_shown_afterwards(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread may end while another language takes the panes away for a moment."""
+    some_runs(workspace)
+    async with browser((120, 36)) as (app, pilot, screen):
+        recompose = screen.recompose
+
+        async def in_the_midst() -> None:
+            await screen.query_one(DetailPane).remove()
+            screen._show_details()
+            screen.runs_changed()
+            await recompose()
+
+        monkeypatch.setattr(screen, "recompose", in_the_midst)
+        await pilot.press("f7")
+        await until(pilot, lambda: bool(app.screen.query(DetailPane)) and "crashed" not in screen_text(app))
+        assert screen.is_current and len(screen.rows) > 1
 
 
 async def test_hostile_texts_stay_texts(workspace: Path) -> None:

@@ -119,7 +119,7 @@ class RunsScreen(DeedsScreen):
 
     def runs_changed(self) -> None:
         """List the runs as the index knows them now."""
-        if not self.query(RunList):
+        if self.in_pieces or not self.query(RunList):
             return
         index = self.minimind.index
         every = self._extras.rows(index.entries, time.time())
@@ -199,6 +199,8 @@ class RunsScreen(DeedsScreen):
 
     def _show_details(self) -> None:
         """Tell of the run under the cursor: in a line, or in the pane once everything has been read."""
+        if self.in_pieces:
+            return  # who puts them together again shows them
         row = self.selected
         if not self._details_shown:
             message = "" if row is None else row.entry.problem or row.entry.seen.message
